@@ -1,0 +1,1 @@
+"""Nouns that cross capabilities. Pure: values in, values out, no I/O."""
