@@ -1,0 +1,165 @@
+"""SQLite, one writer thread a file: a transaction is a plain function.
+
+A plain function cannot await, so no cancellation can cut it in half. Every commit is on
+the disk when ``write`` returns (``synchronous=FULL``); readers are separate read-only
+connections and never block the writer (WAL).
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Concatenate, ParamSpec, Self, TypeVar
+
+import aiosqlite
+
+from gateway.model.errors import OperatorFaultError
+from gateway.store.migrations import Migration, TooNew, plan
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+BUSY_TIMEOUT_MS = 5_000
+WAL_BYTES_MAX = 16 * 1024 * 1024
+
+
+class StoreError(OperatorFaultError):
+    """A database file cannot be opened or written; the message names file and cause."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open ``path`` for writing with the durability that receipts rest on."""
+    try:
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        db.execute("PRAGMA journal_mode = WAL")
+        # NORMAL may lose the last commits on a power cut, and a receipt is a
+        # promise that we do not: FULL syncs the WAL at every commit.
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
+        db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        db.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_MAX}")
+    except sqlite3.Error as error:
+        msg = f"{path} cannot be opened: {error}; check the folder's owner, rights and free space"
+        raise StoreError(msg) from error
+    path.chmod(0o600)
+    return db
+
+
+def migrate(db: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> None:
+    """Bring the file to this program's schema, one transaction a step.
+
+    Crash: a step is either whole or absent, so the next start goes on where this one stopped.
+
+    Raises:
+        StoreError: the file is newer than this program can follow.
+    """
+    db.execute("CREATE TABLE IF NOT EXISTS schema_reader (min_reader INTEGER NOT NULL)")
+    found = int(db.execute("PRAGMA user_version").fetchone()[0])
+    row = db.execute("SELECT max(min_reader) FROM schema_reader").fetchone()
+    steps = plan(found, int(row[0] or 0), migrations)
+    if isinstance(steps, TooNew):
+        msg = (
+            f"{path} has schema {steps.found} and needs a program of schema "
+            f"{steps.min_reader} or later; this one knows {steps.known}: install the newer release"
+        )
+        raise StoreError(msg)
+    for step in steps:
+        with transaction(db):
+            for statement in step.statements:
+                db.execute(statement)
+            db.execute("INSERT INTO schema_reader VALUES (?)", (step.min_reader,))
+            db.execute(f"PRAGMA user_version = {step.version}")
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Generator[None]:
+    """Run the block as one transaction: all of it reaches the disk, or none."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        # A full disk fails the COMMIT itself, and SQLite may already have rolled
+        # back; a second ROLLBACK would hide that error.
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def open_offline(path: Path, migrations: Sequence[Migration]) -> Generator[sqlite3.Connection]:
+    """Open ``path`` for a command that runs without a gateway. The caller holds the state lock."""
+    db = connect(path)
+    try:
+        migrate(db, path, migrations)
+        yield db
+    finally:
+        db.close()
+
+
+class Engine:
+    """The one writer of a database file. Use as ``async with``."""
+
+    def __init__(self, path: Path, migrations: Sequence[Migration]) -> None:
+        self.path = path
+        self._migrations = migrations
+        # Bounded by its callers: each awaits its own transaction, and there is a fixed set of them.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"writer-{path.stem}")
+        self._db: sqlite3.Connection | None = None
+
+    async def __aenter__(self) -> Self:
+        def begin() -> sqlite3.Connection:
+            db = connect(self.path)
+            try:
+                migrate(db, self.path, self._migrations)
+            except BaseException:
+                db.close()
+                raise
+            return db
+
+        loop = asyncio.get_running_loop()
+        try:
+            self._db = await loop.run_in_executor(self._thread, begin)
+        except BaseException:
+            self._thread.shutdown(wait=False)
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        db, self._db = self._db, None
+        if db is not None:
+            await asyncio.get_running_loop().run_in_executor(self._thread, db.close)
+        self._thread.shutdown(wait=True)
+
+    async def write(
+        self,
+        unit: Callable[Concatenate[sqlite3.Connection, P], R],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """Run ``unit(db, *args)`` as one transaction and return its result after the commit.
+
+        Cancelled while it waits, the transaction still runs to its end on the writer thread.
+
+        Raises:
+            sqlite3.Error: the file or disk refused; nothing of the transaction is stored.
+        """
+        db = self._db
+        if db is None:
+            msg = f"{self.path.name} is not open"
+            raise RuntimeError(msg)
+
+        def whole() -> R:
+            with transaction(db):
+                return unit(db, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, whole)
+
+    @asynccontextmanager
+    async def reader(self) -> AsyncGenerator[aiosqlite.Connection]:
+        """Open a read-only connection that sees committed data only."""
+        uri = f"{self.path.absolute().as_uri()}?mode=ro"
+        async with aiosqlite.connect(uri, uri=True) as db:
+            yield db
