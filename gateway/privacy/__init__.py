@@ -1,0 +1,1 @@
+"""What of a message may leave the site, and in which form."""
