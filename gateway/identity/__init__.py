@@ -1,0 +1,1 @@
+"""Who belongs to this site: site CA, certificates, device inventory, recovery key."""

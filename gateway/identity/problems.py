@@ -1,0 +1,33 @@
+"""The problems of the identity capability. Codes leave the process: spelled for ever. Pure."""
+
+from typing import Final
+
+from gateway.model.problem import Problem, Severity
+
+CERTIFICATE_EXPIRES_SOON: Final = Problem(
+    code="certificate-expires-soon",
+    severity=Severity.WARNING,
+    title="A certificate of this site expires soon",
+    cause="After the date below, devices and gateway can no longer connect with it.",
+    action=(
+        "For the server certificate: restart the gateway, which renews it at start. "
+        "For a device: give it a new certificate before that date (docs/identity.md). "
+        "For the site CA: plan its replacement with every device."
+    ),
+)
+
+RECOVERY_KEY_ON_SITE: Final = Problem(
+    code="recovery-key-on-site",
+    severity=Severity.WARNING,
+    title="The recovery key still lies on this machine",
+    cause=(
+        "Whoever takes this machine or its disk can open its backups and the site CA's key "
+        "with it. Where the machine breaks, the key is lost with what it should recover."
+    ),
+    action=(
+        "Move recovery-key.private.pem to the company's safe (an offline medium, two copies), "
+        "then delete it here."
+    ),
+)
+
+PROBLEMS: Final = (CERTIFICATE_EXPIRES_SOON, RECOVERY_KEY_ON_SITE)
