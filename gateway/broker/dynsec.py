@@ -1,0 +1,135 @@
+"""Live access control: requests to mosquitto's dynamic-security plugin, one at a time.
+
+Cutting a device: replace its role, await the answer, only then store the new state.
+Answers are told apart by ``correlationData``. One command a request: a long request
+stops the whole broker (measured: 4.5 s for 401 devices).
+"""
+
+import asyncio
+import itertools
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from gateway.broker.mqtt import Link
+from gateway.broker.roles import Document, client, full_role, quarantine_role
+from gateway.model.access import Access
+from gateway.model.errors import OperatorFaultError
+from gateway.model.identity import DeviceId
+
+CONTROL: Final = "$CONTROL/dynamic-security/v1"
+ANSWER_LIMIT_S: Final = 5.0
+
+
+class AccessChangeError(OperatorFaultError):
+    """The broker refused a change of access, or did not answer: the state is then unknown."""
+
+
+class Answer(msgspec.Struct):
+    """One entry of the plugin's ``responses``."""
+
+    command: str
+    correlationData: str = ""  # noqa: N815 -- the plugin's spelling
+    error: str = ""
+    data: dict[str, Any] = {}
+
+
+class Answers(msgspec.Struct):
+    """The plugin's answer."""
+
+    responses: list[Answer]
+
+
+class Dynsec:
+    """Requests over a link of their own, so that no data stands before a change of access.
+
+    ``run`` must run for them to be answered.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._numbers = itertools.count(1)
+        self._waiting: dict[str, asyncio.Future[Answer]] = {}
+        self._one_at_a_time = asyncio.Lock()
+        self._echo: asyncio.Future[None] | None = None
+
+    async def subscribe(self) -> None:
+        """Hear the plugin's answers and the gateway's own echo."""
+        await self._link.subscribe(f"{CONTROL}/response", 1)
+        await self._link.subscribe("gateway/echo", 0)
+
+    async def run(self) -> None:
+        """Hand answers to their requests until cancelled or disconnected."""
+        while True:
+            deliveries = await self._link.take(100, None)
+            self._link.acknowledge([delivery.token for delivery in deliveries])
+            for delivery in deliveries:
+                if delivery.topic == "gateway/echo":
+                    if self._echo is not None and not self._echo.done():
+                        self._echo.set_result(None)
+                    continue
+                for answer in msgspec.json.decode(delivery.payload, type=Answers).responses:
+                    future = self._waiting.pop(answer.correlationData, None)
+                    if future is not None and not future.done():
+                        future.set_result(answer)
+
+    async def echo(self) -> None:
+        """Return when a message went to the broker and came back: it really serves.
+
+        Raises:
+            AccessChangeError: it did not come back within the limit.
+        """
+        self._echo = asyncio.get_running_loop().create_future()
+        await self._link.publish("gateway/echo", b"")
+        try:
+            async with asyncio.timeout(ANSWER_LIMIT_S):
+                await self._echo
+        except TimeoutError as error:
+            msg = f"the broker did not return the gateway's own message in {ANSWER_LIMIT_S:g} s"
+            raise AccessChangeError(msg) from error
+
+    async def _request(self, command: str, fields: Document) -> Answer:
+        number = str(next(self._numbers))
+        body = {"commands": [{"command": command, "correlationData": number, **fields}]}
+        async with self._one_at_a_time:
+            future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+            self._waiting[number] = future
+            await self._link.publish(CONTROL, msgspec.json.encode(body))
+            try:
+                async with asyncio.timeout(ANSWER_LIMIT_S):
+                    answer = await future
+            except TimeoutError as error:
+                msg = f"the broker did not answer {command}; what it did is unknown"
+                raise AccessChangeError(msg) from error
+            finally:
+                self._waiting.pop(number, None)
+        if answer.error:
+            msg = f"the broker refused {command}: {answer.error}"
+            raise AccessChangeError(msg)
+        return answer
+
+    async def add(self, device: DeviceId, access: Access) -> None:
+        """Make the device's two roles and its client."""
+        await self._request("createRole", full_role(device))
+        await self._request("createRole", quarantine_role(device))
+        await self._request("createClient", client(device, access))
+
+    async def change(self, device: DeviceId, access: Access) -> None:
+        """Give the device the role of ``access``, and cut its connection.
+
+        When this returns, the broker refuses what the old role allowed.
+        """
+        await self._request("modifyClient", client(device, access))
+
+    async def known(self) -> set[str]:
+        """Return the user names that the broker knows."""
+        answer = await self._request("listClients", {"verbose": False, "count": -1, "offset": 0})
+        return set(answer.data.get("clients", []))
+
+    async def reconcile(self, devices: Mapping[DeviceId, Access]) -> None:
+        """Add what an external broker does not know yet."""
+        known = await self.known()
+        for device, access in devices.items():
+            if device not in known:
+                await self.add(device, access)

@@ -1,0 +1,206 @@
+"""The link to the broker: aiomqtt with manual acknowledgement and a bounded inbox.
+
+aiomqtt acknowledges a message when it is *queued in memory*, which loses it at a crash
+(measured: 12,607 of 50,000). paho can leave the acknowledgement to us, but aiomqtt 2.5
+does not offer that, so this adapter reaches into ``_client``; the version is pinned, and
+the conformance suite holds the behaviour. Exit: aiomqtt 3 acknowledges explicitly.
+
+Withheld acknowledgements are no back-pressure on mosquitto 2.0 (its Receive Maximum
+grows with each acknowledgement), so above a high-water mark the socket is not read.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Self, cast
+
+import aiomqtt
+from paho.mqtt.client import MQTT_ERR_SUCCESS
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from gateway.model.delivery import Delivery
+from gateway.model.errors import OperatorFaultError
+
+INBOX_MESSAGES_MAX: Final = 2_000
+INBOX_MESSAGES_RESUME: Final = 500
+RECEIVE_MAXIMUM: Final = 100
+KEEPALIVE_S: Final = 15
+ANSWER_LIMIT_S: Final = 10.0
+
+
+class LinkLostError(OperatorFaultError):
+    """The connection to the broker ended. Nothing unacknowledged is lost: it comes again."""
+
+
+def _properties(packet: int) -> Any:  # noqa: ANN401 -- paho's class sets attributes by name
+    return Properties(packet)
+
+
+class _Inbox(asyncio.Queue[aiomqtt.Message]):
+    """Where aiomqtt puts messages; its queue type is a parameter of aiomqtt's own."""
+
+    def __init__(self, maxsize: int = 0) -> None:
+        super().__init__(maxsize)
+        self.held: deque[Delivery] = deque()
+        self.arrived = asyncio.Event()
+        self.on_full: Callable[[], None] = lambda: None
+
+    def put_nowait(self, item: aiomqtt.Message) -> None:
+        """Take a message over from paho's callback."""
+        properties = cast("Any", item.properties)
+        self.held.append(
+            Delivery(
+                topic=item.topic.value,
+                payload=item.payload,
+                retained=item.retain,
+                content_type=str(getattr(properties, "ContentType", "")),
+                token=(item.mid, item.qos),
+            )
+        )
+        self.arrived.set()
+        if len(self.held) >= INBOX_MESSAGES_MAX:
+            self.on_full()
+
+
+class Link:
+    """One MQTT 5 connection over the broker's unix socket. Use as ``async with``.
+
+    With ``session_s`` the broker keeps the session, and what it queued, for so long.
+    A token is valid on the connection that delivered it only: packet ids are reused.
+    """
+
+    def __init__(
+        self, socket_path: str, *, identifier: str, username: str, password: str, session_s: int = 0
+    ) -> None:
+        properties = _properties(PacketTypes.CONNECT)
+        properties.ReceiveMaximum = RECEIVE_MAXIMUM
+        properties.SessionExpiryInterval = session_s
+        self._client = aiomqtt.Client(
+            hostname=socket_path,
+            port=1,  # unused with a unix socket, but paho wants it above zero
+            transport="unix",
+            identifier=identifier,
+            protocol=aiomqtt.ProtocolVersion.V5,
+            clean_start=session_s == 0,
+            properties=properties,
+            username=username,
+            password=password,
+            keepalive=KEEPALIVE_S,
+            timeout=ANSWER_LIMIT_S,
+            queue_type=_Inbox,
+        )
+        self._paho = self._client._client  # pyright: ignore[reportPrivateUsage]
+        self._paho.manual_ack_set(on=True)
+        self._inbox = cast("_Inbox", self._client._queue)  # pyright: ignore[reportPrivateUsage]
+        self._inbox.on_full = self._pause
+        self._lost: asyncio.Future[None] = self._client._disconnected  # pyright: ignore[reportPrivateUsage]
+        self._paused_at: int | None = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._client.__aenter__()
+        except (aiomqtt.MqttError, OSError) as error:
+            msg = f"the broker does not accept the gateway: {error}"
+            raise LinkLostError(msg) from error
+        self._lost.add_done_callback(lambda _: self._inbox.arrived.set())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._resume()
+        try:
+            await self._client.__aexit__(None, None, None)
+        except aiomqtt.MqttError:
+            if not self._lost.done():
+                self._paho.disconnect()
+        if self._lost.done() and not self._lost.cancelled():
+            self._lost.exception()  # it was told through take() or publish(): not an unseen error
+
+    def _check(self) -> None:
+        if self._lost.done():
+            msg = "the connection to the broker ended"
+            raise LinkLostError(msg) from self._lost.exception()
+
+    async def subscribe(self, topic_filter: str, qos: int) -> None:
+        """Subscribe; return when the broker granted it.
+
+        Raises:
+            LinkLostError: refused or disconnected.
+        """
+        try:
+            codes = await self._client.subscribe(topic_filter, qos)
+        except aiomqtt.MqttError as error:
+            msg = f"the broker did not take the subscription to {topic_filter}: {error}"
+            raise LinkLostError(msg) from error
+        if any(cast("Any", code).value >= 128 for code in codes):  # noqa: PLR2004 -- MQTT 5, 3.9.3
+            msg = f"the broker refused the subscription to {topic_filter}"
+            raise LinkLostError(msg)
+
+    async def take(self, most: int, within_s: float | None) -> Sequence[Delivery]:
+        """Return up to ``most`` deliveries; wait for the first, at most ``within_s`` seconds.
+
+        Empty only when the time passed.
+
+        Raises:
+            LinkLostError: disconnected; what was not acknowledged is sent again by its device.
+        """
+        self._check()
+        inbox = self._inbox
+        if not inbox.held:
+            inbox.arrived.clear()
+            try:
+                async with asyncio.timeout(within_s):
+                    await inbox.arrived.wait()
+            except TimeoutError:
+                return []
+            self._check()
+        taken = [inbox.held.popleft() for _ in range(min(most, len(inbox.held)))]
+        if len(inbox.held) <= INBOX_MESSAGES_RESUME:
+            self._resume()
+        return taken
+
+    def acknowledge(self, tokens: Sequence[tuple[int, int]]) -> None:
+        """Tell the broker that these are ours now. Call it only after the commit."""
+        self._check()
+        for mid, qos in tokens:
+            if qos:
+                self._paho.ack(mid, qos)
+
+    def send(self, topic: str, payload: bytes) -> None:
+        """Publish at QoS 0, for what is repeated anyway (receipts)."""
+        self._check()
+        self._paho.publish(topic, payload, 0)
+
+    async def publish(
+        self, topic: str, payload: bytes, *, retain: bool = False, expiry_s: int | None = None
+    ) -> None:
+        """Publish at QoS 1; return when the broker took it.
+
+        Raises:
+            LinkLostError: disconnected, or no answer in time.
+        """
+        properties = None
+        if expiry_s is not None:
+            properties = _properties(PacketTypes.PUBLISH)
+            properties.MessageExpiryInterval = expiry_s
+        try:
+            await self._client.publish(topic, payload, 1, retain, properties)
+        except aiomqtt.MqttError as error:
+            msg = f"the broker did not take {topic}: {error}"
+            raise LinkLostError(msg) from error
+
+    def _pause(self) -> None:
+        if self._paused_at is None and (sock := self._paho.socket()) is not None:
+            self._paused_at = sock.fileno()
+            asyncio.get_running_loop().remove_reader(self._paused_at)
+
+    def _resume(self) -> None:
+        at, self._paused_at = self._paused_at, None
+        sock = self._paho.socket()
+        if at is not None and sock is not None and sock.fileno() == at:
+            asyncio.get_running_loop().add_reader(at, self._read)
+
+    def _read(self) -> None:
+        code = self._paho.loop_read()
+        if code != MQTT_ERR_SUCCESS and not self._lost.done():
+            self._lost.set_exception(aiomqtt.MqttCodeError(code))

@@ -1,0 +1,100 @@
+"""Who may say and hear what at the broker: documents of mosquitto's dynamic-security plugin.
+
+Closed by default. Pure. Patterns such as ``%u`` exist only from mosquitto 2.1, so each
+device has two roles of its own; a shared quarantine role with ``line/+/up/evidence``
+would let one expelled device speak as another. A device's role is replaced, never the
+client disabled: a client that is known by its certificate simply connects again.
+"""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.model.access import Access, Role, role
+from gateway.model.identity import DeviceId
+
+GATEWAY: Final = "gateway"
+"""User name and role of the gateway itself. Editing this role would expel the gateway."""
+
+QUARANTINE_UP: Final = ("status", "evidence")
+QUARANTINE_DOWN: Final = ("challenge", "access")
+PBKDF2_ITERATIONS: Final = 101  # what mosquitto 2.0 itself uses; the password is 256 random bits
+
+Document = dict[str, Any]
+
+
+def _rule(kind: str, topic: str) -> Document:
+    return {"acltype": kind, "topic": topic, "priority": 0, "allow": True}
+
+
+def _hear(topic: str) -> list[Document]:
+    return [_rule("subscribePattern", topic), _rule("publishClientReceive", topic)]
+
+
+def _say(topic: str) -> Document:
+    return _rule("publishClientSend", topic)
+
+
+def full_role(device: DeviceId) -> Document:
+    """Return the role of a device that takes part."""
+    return {
+        "rolename": f"device-{device}",
+        "acls": [_say(f"line/{device}/up/#"), *_hear(f"line/{device}/down/#")],
+    }
+
+
+def quarantine_role(device: DeviceId) -> Document:
+    """Return the role of a device that may only prove itself."""
+    acls = [_say(f"line/{device}/up/{channel}") for channel in QUARANTINE_UP]
+    for channel in QUARANTINE_DOWN:
+        acls += _hear(f"line/{device}/down/{channel}")
+    return {"rolename": f"quarantined-{device}", "acls": acls}
+
+
+def client(device: DeviceId, access: Access) -> Document:
+    """Return the client entry that gives ``device`` what ``access`` allows."""
+    names = {Role.FULL: [f"device-{device}"], Role.QUARANTINED: [f"quarantined-{device}"]}
+    granted = names.get(role(access), [])  # Role.NONE: nothing at all
+    return {"username": device, "roles": [{"rolename": name} for name in granted]}
+
+
+def password_fields(password: str, salt: bytes) -> Document:
+    """Return how the plugin stores a password: PBKDF2-HMAC-SHA512, 64 bytes, base64."""
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, PBKDF2_ITERATIONS, 64)
+    return {
+        "password": base64.b64encode(digest).decode(),
+        "salt": base64.b64encode(salt).decode(),
+        "iterations": PBKDF2_ITERATIONS,
+    }
+
+
+def document(devices: Mapping[DeviceId, Access], *, password: str, salt: bytes) -> Document:
+    """Return the whole ``dynsec.json``.
+
+    A certificate without an entry here may connect, and may neither publish nor subscribe.
+    """
+    own = [_say("#"), *_hear("#")]
+    for topic in ("$CONTROL/dynamic-security/#", "$SYS/#"):  # '#' does not match '$...'
+        own += [_say(topic), *_hear(topic)]
+    return {
+        "defaultACLAccess": {
+            "publishClientSend": False,
+            "publishClientReceive": False,
+            "subscribe": False,
+            "unsubscribe": True,
+        },
+        "clients": [
+            {
+                "username": GATEWAY,
+                "roles": [{"rolename": GATEWAY}],
+                **password_fields(password, salt),
+            },
+            *(client(device, access) for device, access in devices.items()),
+        ],
+        "groups": [],
+        "roles": [
+            {"rolename": GATEWAY, "acls": own},
+            *(make(device) for device in devices for make in (full_role, quarantine_role)),
+        ],
+    }
