@@ -27,7 +27,7 @@ CELL_MAX_CHARS: Final = 512 << 10
 ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 PNG_MAGIC: Final = b"\x89PNG\r\n\x1a\n"
 DIGEST: Final = re.compile(r"[0-9a-f]{64}")
-FIELD: Final = re.compile(r"field\.[^\x00-\x20]{1,64}")
+FIELD: Final = re.compile(r"field\.[a-z][a-z0-9_]{0,47}")
 
 REQUIRED: Final[dict[str, frozenset[str]]] = {
     "alert": frozenset({"time_s", "kind", "severity", "label", "score"}),

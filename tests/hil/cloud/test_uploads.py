@@ -8,6 +8,7 @@ import pytest
 import zstandard
 
 from tests.hil.cloud.stand_in import (
+    CONTENT_TYPE,
     SITE,
     Cloud,
     digest,
@@ -71,7 +72,7 @@ def test_many_batches_go_over_one_connection(cloud: Cloud) -> None:
     for rows in (51, 52, 53):
         body = sealed(document(rows=rows))
         headers = {
-            "Content-Type": "application/vnd.site-gateway.batch+json",
+            "Content-Type": CONTENT_TYPE,
             "Content-Encoding": "zstd",
             "Idempotency-Key": digest(body),
         }
@@ -114,6 +115,21 @@ def test_another_content_encoding_is_refused(cloud: Cloud) -> None:
 
 def test_a_body_over_16_mib_is_refused_before_it_is_read(cloud: Cloud) -> None:
     refused(cloud, bytes((16 << 20) + 1), 413, "body-too-large")
+
+
+def test_a_body_of_unstated_length_is_refused_once_it_is_over_16_mib(cloud: Cloud) -> None:
+    connection = cloud.connect()
+    headers = {
+        "Content-Type": CONTENT_TYPE,
+        "Content-Encoding": "zstd",
+        "Idempotency-Key": "0" * 64,
+        "Transfer-Encoding": "chunked",
+    }
+    chunks = (bytes(1 << 20) for _ in range(17))
+    connection.request("POST", f"/v1/batches/{'0' * 64}", chunks, headers, encode_chunked=True)
+    answer = connection.getresponse()
+    assert (answer.status, json.loads(answer.read())["error"]) == (413, "body-too-large")
+    connection.close()
 
 
 def test_another_sites_batch_is_refused(cloud: Cloud) -> None:
@@ -189,6 +205,7 @@ LABELS = {"model": ["brick@1"], "label": ["ok", "scratch"]}
         (with_columns(label=[0, 2]), "column label: record 1 is label 2, the last label is 1"),
         (with_columns(label=[-1, 0]), "column label: record 0 is label -1, the last label is 1"),
         (with_columns(device=["cam-01", "cam-02"]), "class result has no column device"),
+        (with_columns(**{"field.Width": [1, 2]}), "class result has no column field.Width"),
         (with_columns(picture=[PNG, PNG]), "class result has no column picture"),
         (document(columns={"time_s": [0, 1]}), "class result needs column label, latency_ms, mo"),
         (document(scale={"watts": 10}), "scale names watts, which is no column"),
