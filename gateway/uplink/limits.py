@@ -1,0 +1,49 @@
+"""The ``[uplink]`` section of gateway.toml: where batches go, and every bound on the way."""
+
+import re
+from typing import Annotated, Final
+
+import msgspec
+
+URL: Final = re.compile(r"https://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~/\-]*)?")
+
+
+class UplinkLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Frozen settings. Paths of files are relative to the folder of gateway.toml."""
+
+    url: Annotated[str, msgspec.Meta(max_length=1024)] = ""
+    """https only, without query; ``/v1/batches/<sha256>`` is appended. Empty: nothing is sent."""
+    ca_file: str = ""
+    """The CA that signed the cloud's certificate. No other is trusted."""
+    certificate_file: str = ""
+    key_file: str = ""
+
+    batch_max_messages: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1_000
+    batch_max_bytes: Annotated[int, msgspec.Meta(ge=65_536, le=8_388_608)] = 1_048_576
+    """Bytes of messages as they are held; at its upper bound the body stays under 16 MiB."""
+    batch_max_age_s: Annotated[float, msgspec.Meta(ge=0.1, le=3_600)] = 60
+    """How long the oldest result or log waits for company. Longer compresses better."""
+    alert_batch_max_age_s: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.2
+
+    request_timeout_s: Annotated[float, msgspec.Meta(ge=1, le=600)] = 60
+    """From connecting to the last byte of the answer."""
+    retry_ceiling_s: Annotated[float, msgspec.Meta(ge=1, le=3_600)] = 300
+    """The longest wait that back-off chooses by itself."""
+    probe_every_s: Annotated[float, msgspec.Meta(ge=1, le=3_600)] = 60
+    """How often a misconfigured uplink tries again."""
+
+    def __post_init__(self) -> None:
+        """Require what an uplink needs together.
+
+        Raises:
+            ValueError: the URL is not plain https, or one of its three files is not named.
+        """
+        if not self.url:
+            return
+        if URL.fullmatch(self.url) is None:
+            msg = f"url {self.url!r} is not of the form https://host[:port][/path]"
+            raise ValueError(msg)
+        for key in ("ca_file", "certificate_file", "key_file"):
+            if not getattr(self, key):
+                msg = f"{key} is missing: the uplink needs it as soon as url is set"
+                raise ValueError(msg)

@@ -1,0 +1,124 @@
+"""Which messages share a batch: one class, one contract, full or old enough."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.model.outcome import MessageClass
+from gateway.model.time import SiteTime
+from gateway.uplink.batch import Bounds, Filling, fill
+from gateway.uplink.limits import UplinkLimits
+from gateway.uplink.sealing import Held, NotYet, Seal, plan
+
+ALERT, RESULT, METRIC, LOG = MessageClass
+LIMITS = UplinkLimits(batch_max_messages=3, batch_max_bytes=100_000, batch_max_age_s=60)
+NOW = SiteTime(10_000_000)
+
+
+def held(number: int, of: MessageClass, age_s: float = 0, contract="a", size_bytes=10) -> Held:
+    return Held(number, of, contract, SiteTime(NOW - round(age_s * 1000)), size_bytes)
+
+
+def test_an_empty_queue_has_no_next_time():
+    assert plan([], LIMITS, NOW) == NotYet(None)
+
+
+def test_a_young_batch_waits_for_company_until_its_oldest_is_old_enough():
+    assert plan([held(1, RESULT, 20)], LIMITS, NOW) == NotYet(40.0)
+    both = [held(1, RESULT, 60), held(2, RESULT, 1)]
+    assert plan(both, LIMITS, NOW) == Seal(RESULT, "a", (1, 2))
+
+
+def test_a_full_batch_does_not_wait():
+    four = [held(number, RESULT) for number in (1, 2, 3, 4)]
+    assert plan(four, LIMITS, NOW) == Seal(RESULT, "a", (1, 2, 3))
+
+
+def test_a_batch_full_of_bytes_does_not_wait():
+    large = [held(number, LOG, size_bytes=60_000) for number in (1, 2)]
+    assert plan(large, LIMITS, NOW) == Seal(LOG, "a", (1,))
+
+
+def test_a_message_larger_than_a_batch_goes_alone():
+    huge = [held(1, ALERT, size_bytes=900_000), held(2, ALERT)]
+    assert plan(huge, LIMITS, NOW) == Seal(ALERT, "a", (1,))
+
+
+def test_an_alert_waits_a_fifth_of_a_second_at_most():
+    assert plan([held(1, ALERT)], LIMITS, NOW) == NotYet(0.2)
+    assert plan([held(1, ALERT, 0.2)], LIMITS, NOW) == Seal(ALERT, "a", (1,))
+
+
+def test_a_due_alert_goes_before_an_older_full_batch_of_results():
+    queue = [*(held(number, RESULT, 3600) for number in (1, 2, 3)), held(4, ALERT, 1)]
+    assert plan(queue, LIMITS, NOW) == Seal(ALERT, "a", (4,))
+
+
+def test_an_alert_that_is_not_due_yet_holds_nothing_back():
+    queue = [*(held(number, RESULT) for number in (1, 2, 3)), held(4, ALERT)]
+    assert plan(queue, LIMITS, NOW) == Seal(RESULT, "a", (1, 2, 3))
+
+
+def test_results_go_before_logs():
+    queue = [held(1, LOG, 3600), held(2, RESULT, 60)]
+    assert plan(queue, LIMITS, NOW) == Seal(RESULT, "a", (2,))
+
+
+def test_two_contracts_never_share_a_batch_and_the_longer_wait_goes_first():
+    queue = [
+        held(1, RESULT, 90, "b"),
+        held(2, RESULT, 80, "a"),
+        held(3, RESULT, 70, "b"),
+    ]
+    assert plan(queue, LIMITS, NOW) == Seal(RESULT, "b", (1, 3))
+
+
+def test_metrics_are_never_sealed_as_rows():
+    assert plan([held(1, METRIC, 10**6)], LIMITS, NOW) == NotYet(None)
+
+
+def test_the_next_time_is_the_earliest_of_all_queues():
+    queue = [held(1, LOG, 50), held(2, RESULT, 20), held(3, RESULT, 30, "b")]
+    assert plan(queue, LIMITS, NOW) == NotYet(10.0)
+
+
+QUEUES = st.lists(
+    st.tuples(
+        st.sampled_from(list(MessageClass)),
+        st.floats(0, 100),
+        st.sampled_from("ab"),
+        st.integers(0, 120_000),
+    ),
+    max_size=30,
+)
+
+
+@given(QUEUES)
+def test_asking_again_drains_every_queue_and_takes_no_message_twice(drawn):
+    by_age = sorted(drawn, key=lambda one: -one[1])
+    queue = [held(n, of, age, contract, size) for n, (of, age, contract, size) in enumerate(by_age)]
+    sealed: list[int] = []
+    late = SiteTime(NOW + 10**6)
+    while isinstance(decision := plan(queue, LIMITS, late), Seal):
+        chosen = [one for one in queue if one.message_id in decision.message_ids]
+        assert 0 < len(chosen) <= LIMITS.batch_max_messages
+        assert {(one.message_class, one.contract_sha256) for one in chosen} == {
+            (decision.message_class, decision.contract_sha256)
+        }
+        assert len(chosen) == 1 or sum(one.size_bytes for one in chosen) <= 100_000
+        sealed += decision.message_ids
+        queue = [one for one in queue if one.message_id not in decision.message_ids]
+    assert decision == NotYet(None)
+    assert {one.message_class for one in queue} <= {METRIC}
+    assert len(set(sealed)) == len(sealed) == len(drawn) - len(queue)
+
+
+@given(st.lists(st.integers(0, 50)), st.integers(1, 6), st.integers(1, 100))
+def test_a_batch_is_full_exactly_when_nothing_more_can_be_added(sizes, messages, max_bytes):
+    bound = Bounds(messages, max_bytes, 0)
+    filling = fill(sizes, bound)
+    taken = sizes[: filling.messages]
+    assert len(taken) <= messages
+    assert len(taken) <= 1 or sum(taken) <= max_bytes
+    if not filling.full:
+        assert filling == Filling(len(sizes), full=False)
+        assert len(sizes) < messages
