@@ -24,3 +24,11 @@ class Connection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ca: str = CA_FILE
     certificate: str = CERTIFICATE_FILE
     key: str = KEY_FILE
+
+
+class Granted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The answer to an enrolment: all that the device's folder needs beside its key."""
+
+    certificate_pem: str
+    ca_pem: str
+    connection: Connection

@@ -71,7 +71,7 @@ def private_folder(path: Path) -> bool:
         if found.st_uid != os.geteuid():
             msg = (
                 f"{path} belongs to user {found.st_uid}, not to {os.geteuid()}: "
-                "chown it, or choose another place"
+                "run this as that user, chown it, or choose another place"
             )
             raise FileAccessError(msg) from None
         if found.st_mode & 0o077:

@@ -29,3 +29,16 @@ class Addition(Enum):
     ADDED = "added"
     EXISTS = "exists"
     FULL = "full"
+
+
+def listed(device: Device) -> dict[str, str | int]:
+    """Return ``device`` as ``device list --json`` and ``GET /v1/devices`` show it."""
+    return {
+        "id": device.id,
+        "profile": device.profile,
+        "access": device.access.value,
+        "serial": device.serial,
+        "fingerprint": device.fingerprint,
+        "not_after_ms": device.not_after,
+        "added_ms": device.added,
+    }

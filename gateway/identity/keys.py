@@ -5,9 +5,11 @@ All keys are EC P-256: every TPM 2.0 and every micro controller's TLS library ha
 
 from pathlib import Path
 
+from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from gateway.identity.files import PRIVATE_FILE, read_private, write_whole
 from gateway.identity.limits import KEY_FILE_BYTES_MAX
@@ -40,6 +42,13 @@ def public_pem(key: ec.EllipticCurvePublicKey) -> bytes:
     return key.public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
+
+
+def certificate_request(key: ec.EllipticCurvePrivateKey, name: str) -> bytes:
+    """Return a PEM certificate request (PKCS #10) that proves possession of ``key``."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    request = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    return request.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
 def from_pem(secret: Secret, what: str) -> ec.EllipticCurvePrivateKey:

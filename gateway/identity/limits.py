@@ -6,6 +6,7 @@ SITE_CA_DAYS: Final = 7305  # 20 years: replacing the root means visiting every 
 SERVER_DAYS: Final = 730
 DEVICE_DAYS: Final = 730
 SKEW_MS: Final = 3_600_000  # certificates begin an hour early: a device's clock may be slow
+CLOCK_FLOOR_MS: Final = 1_767_225_600_000  # 2026-01-01: no site is older than this program
 DAY_MS: Final = 86_400_000
 
 SERVER_WARNING_DAYS: Final = 90  # far below the third at which a start renews it
