@@ -34,7 +34,8 @@ class LinkLostError(OperatorFaultError):
 
 
 def _properties(packet: int) -> Any:  # noqa: ANN401 -- paho's class sets attributes by name
-    return Properties(packet)
+    make = cast("Callable[[int], Any]", Properties)
+    return make(packet)
 
 
 class _Inbox(asyncio.Queue[aiomqtt.Message]):

@@ -4,13 +4,20 @@ Shapes follow ``docs/device-protocol.md`` (items). What leaves the site is
 another type, ``model.outgoing``; ``uplink`` and ``web`` may not import this file.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
+from gateway.model.readings import MetricItem
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Text = Annotated[str, msgspec.Meta(max_length=1024)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+Duration = Annotated[float, msgspec.Meta(ge=0, le=86_400_000)]
 Severity = Literal["critical", "major", "minor", "warning"]
 LogSeverity = Literal["error", "warning", "info"]
-Fields = dict[str, float | str]
+Fields = Annotated[dict[Name, float | Text], msgspec.Meta(max_length=64)]
 """Named numbers or short strings that the device's contract declares."""
 
 
@@ -18,7 +25,7 @@ class Image(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A picture that belongs to an alert; base64 in JSON, binary in MessagePack."""
 
     type: Literal["image/png", "image/jpeg"]
-    data: bytes
+    data: Annotated[bytes, msgspec.Meta(max_length=262_144)]
 
     def __repr__(self) -> str:
         return f"Image({self.type}, {len(self.data)} bytes)"
@@ -27,11 +34,11 @@ class Image(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class AlertItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Something a person should look at. ``score`` is the model's, 0 to 1."""
 
-    id: str
-    kind: str
+    id: Name
+    kind: Name
     severity: Severity
-    label: str
-    score: float
+    label: Name
+    score: Share
     image: Image | None = None
     fields: Fields = {}
 
@@ -39,24 +46,27 @@ class AlertItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 class ResultItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One inference. ``model`` is ``name@version``; times in milliseconds, energy in joule."""
 
-    mono_ms: int
-    model: str
-    label: str
-    score: float
-    latency_ms: float
-    stages_ms: dict[str, float] = {}
-    energy_j: float | None = None
+    mono_ms: Milliseconds
+    model: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    label: Name
+    score: Share
+    latency_ms: Duration
+    stages_ms: Annotated[dict[Name, Duration], msgspec.Meta(max_length=16)] = {}
+    energy_j: Annotated[float, msgspec.Meta(ge=0)] | None = None
     fields: Fields = {}
 
 
 class LogItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One log line: ``template`` is a fixed text of the firmware, ``message`` is free text."""
 
-    mono_ms: int
+    mono_ms: Milliseconds
     severity: LogSeverity
-    template: str
-    message: str = ""
+    template: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+    message: Text = ""
     fields: Fields = {}
 
     def __repr__(self) -> str:
         return f"LogItem({self.severity}, message=<private>)"
+
+
+Item = AlertItem | ResultItem | MetricItem | LogItem

@@ -1,0 +1,57 @@
+"""Does an item fit its device's data contract? Pure, and total: it answers, never raises."""
+
+import math
+from collections.abc import Iterator
+
+from gateway.model.contract import Contract, FieldRule, ItemKind
+from gateway.model.readings import MetricItem
+from gateway.model.telemetry import AlertItem, Fields, Item, LogItem, ResultItem
+
+
+def breach(contract: Contract, items: tuple[Item, ...]) -> str | None:
+    """Return the first thing that ``contract`` does not allow, naming item and field; else None.
+
+    The sentence names fields and rules, never values.
+    """
+    for number, item in enumerate(items):
+        for what in _item(contract, item):
+            return f"item {number}: {what}"
+    return None
+
+
+def _item(contract: Contract, item: Item) -> Iterator[str]:
+    match item:
+        case AlertItem():
+            yield from _fields(contract, "alert", item.fields)
+        case ResultItem():
+            yield from _fields(contract, "result", item.fields)
+        case LogItem():
+            yield from _fields(contract, "log", item.fields)
+        case MetricItem():
+            if not math.isfinite(item.value):
+                yield f"metric {item.name} is not a finite number"
+
+
+def _fields(contract: Contract, kind: ItemKind, fields: Fields) -> Iterator[str]:
+    for name, value in fields.items():
+        rule = contract.fields.get(name)
+        if rule is None or kind not in rule.items:
+            yield f"field {name!r} is not declared for {kind} items in contract {contract.name}"
+        else:
+            yield from _value(name, rule, value)
+
+
+def _value(name: str, rule: FieldRule, value: float | str) -> Iterator[str]:
+    if isinstance(value, str):
+        if rule.type != "string":
+            yield f"field {name!r} must be a number"
+        elif len(value) > rule.max_chars:
+            yield f"field {name!r} is longer than {rule.max_chars} characters"
+    elif rule.type != "number":
+        yield f"field {name!r} must be a string"
+    elif not math.isfinite(value):
+        yield f"field {name!r} is not a finite number"
+    elif rule.minimum is not None and value < rule.minimum:
+        yield f"field {name!r} is below its minimum {rule.minimum:g}"
+    elif rule.maximum is not None and value > rule.maximum:
+        yield f"field {name!r} is above its maximum {rule.maximum:g}"

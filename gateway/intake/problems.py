@@ -1,0 +1,32 @@
+"""What can be wrong with what devices send, and what to do first."""
+
+from typing import Final
+
+from gateway.model.problem import Problem, Severity
+
+KEY_CONFLICT: Final = Problem(
+    "device-key-conflict",
+    Severity.WARNING,
+    "A device sent two different messages under one number",
+    "Its storage was restored or copied, or two devices use one identity.",
+    "Ask who restored or cloned this device. If nobody did, unplug it and call the "
+    "security officer: somebody may be using its key.",
+)
+
+DEAD_LETTERS: Final = Problem(
+    "dead-letters-many",
+    Severity.WARNING,
+    "A device sends messages that its data contract refuses",
+    "Firmware and contract do not fit each other; the messages are kept as dead letters.",
+    "Show the detail to the firmware developer, or correct contract.yaml of the device's profile.",
+)
+
+WRITE_FAILED: Final = Problem(
+    "disk-write-failed",
+    Severity.CRITICAL,
+    "The gateway cannot write to its disk",
+    "The disk is full, read-only or broken. Devices keep their messages; nothing was receipted.",
+    "Free space on the gateway's data disk or replace it, then watch this message go away.",
+)
+
+ALL: Final = (KEY_CONFLICT, DEAD_LETTERS, WRITE_FAILED)

@@ -1,0 +1,314 @@
+"""Receipt marks, digests and dead letters: the SQL of the intake, in ``spool.db``.
+
+``admit`` is one transaction: the marks move in the same commit that stores the rows, so a
+receipt can never run ahead of them (promise P1). Storing rows and recording ends belongs
+to the spool; ``app/`` hands its functions over.
+"""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from gateway.intake.receipt import (
+    DIGESTS_KEPT,
+    EPOCHS_CLOSED_KEPT,
+    EPOCHS_OPEN_MAX,
+    Admission,
+    Marks,
+)
+from gateway.intake.wire import Numbered, Reason, Refusal, StatusReport, Telemetry
+from gateway.model.identity import DeviceId
+from gateway.model.message import REFUSALS_A_RECEIPT_MAX, Key, Message, Receipt
+from gateway.model.outcome import Stream
+from gateway.model.time import SiteTime
+
+SCHEMA: Final = (
+    """CREATE TABLE origin (
+        id INTEGER PRIMARY KEY, device TEXT NOT NULL, epoch INTEGER NOT NULL,
+        alert INTEGER NOT NULL DEFAULT 0, data INTEGER NOT NULL DEFAULT 0,
+        state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'conflicted', 'closed')),
+        lost INTEGER NOT NULL DEFAULT 0, duplicates INTEGER NOT NULL DEFAULT 0,
+        used_ms INTEGER NOT NULL, UNIQUE (device, epoch))""",
+    """CREATE TABLE seen (
+        origin INTEGER NOT NULL REFERENCES origin ON DELETE CASCADE,
+        stream TEXT NOT NULL, seq INTEGER NOT NULL, digest BLOB NOT NULL,
+        PRIMARY KEY (origin, stream, seq)) WITHOUT ROWID""",
+    """CREATE TABLE dead_letter (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, device TEXT NOT NULL, epoch INTEGER,
+        stream TEXT, seq INTEGER, reason TEXT NOT NULL, detail TEXT NOT NULL,
+        payload BLOB NOT NULL, received_ms INTEGER NOT NULL)""",
+)
+
+Arrival = Telemetry | StatusReport | Refusal
+"""What one delivery says, as ``wire.read`` found it."""
+
+
+class Spool(Protocol):
+    """The spool's side of the transaction, on the caller's connection."""
+
+    def enqueue(
+        self, db: sqlite3.Connection, messages: Sequence[Message], now: SiteTime
+    ) -> None: ...
+    def bury(self, db: sqlite3.Connection, keys: Sequence[Key], now: SiteTime) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the dead-letter table may hold."""
+
+    dead_letters_max: int
+    payload_bytes: int
+
+
+@dataclass(slots=True)
+class Admitted:
+    """What a committed batch means to its devices and to the counters."""
+
+    receipts: list[tuple[DeviceId, Receipt]] = field(default_factory=list[tuple[DeviceId, Receipt]])
+    stored: int = 0
+    duplicates: int = 0
+    conflicts: list[Key] = field(default_factory=list[Key])
+    refused: list[tuple[DeviceId, Reason]] = field(default_factory=list[tuple[DeviceId, Reason]])
+    opened: list[DeviceId] = field(default_factory=list[DeviceId])
+
+
+@dataclass(slots=True)
+class _Origin:
+    """One epoch of one device, loaded for one transaction."""
+
+    number: int
+    state: str
+    marks: dict[Stream, Marks]
+    duplicates: int = 0
+    refused: list[tuple[str, int, str]] = field(default_factory=list[tuple[str, int, str]])
+
+
+def admit(
+    db: sqlite3.Connection,
+    batch: Sequence[tuple[Arrival, bytes]],
+    *,
+    now: SiteTime,
+    spool: Spool,
+    bounds: Bounds,
+) -> Admitted:
+    """Store what is new of ``batch``, (arrival, payload) in order of arrival; answer each device.
+
+    Crash: before the commit nothing of the batch exists and the devices resend it; after
+    it the resend is a duplicate and is answered with the same marks.
+    """
+    work = _Work(db, now, bounds)
+    for arrival, payload in batch:
+        match arrival:
+            case StatusReport():
+                work.answer(arrival)
+            case Telemetry(place, message):
+                work.offer(place, message, None, payload)
+            case Refusal(place=Numbered() as place):
+                work.offer(place, None, arrival, payload)
+            case Refusal():
+                work.refuse(arrival, payload)
+    spool.enqueue(db, work.messages, now)
+    spool.bury(db, work.buried, now)
+    return work.finish()
+
+
+class _Work:
+    """The state of one transaction. It lives on the writer thread and ends with the commit."""
+
+    def __init__(self, db: sqlite3.Connection, now: SiteTime, bounds: Bounds) -> None:
+        self._db = db
+        self._now = now
+        self._bounds = bounds
+        self._origins: dict[tuple[DeviceId, int], _Origin] = {}
+        self._asked: dict[tuple[DeviceId, int], Receipt] = {}
+        self._result = Admitted()
+        self.messages: list[Message] = []
+        self.buried: list[Key] = []
+
+    def answer(self, report: StatusReport) -> None:
+        """Answer a fresh status with the marks of the epoch that it names."""
+        if report.retained or report.status.state != "online":
+            return
+        last = report.status.last
+        where = (report.device, last.epoch)
+        if where in self._origins or self._find(*where) is not None:
+            self._load(*where)
+        else:
+            self._asked[where] = Receipt(last.epoch, 0, 0)
+
+    def refuse(self, refusal: Refusal, payload: bytes) -> None:
+        """Keep a refusal that has no place in any stream."""
+        self._result.refused.append((refusal.device, refusal.reason))
+        self._keep_dead(refusal, None, payload)
+
+    def offer(
+        self, place: Numbered, message: Message | None, refusal: Refusal | None, payload: bytes
+    ) -> None:
+        """Give one numbered message its place; ``refusal`` says why it is a dead letter."""
+        key = place.key
+        origin = self._load(key.device, key.epoch)
+        if origin.state != "open":
+            origin.refused.append((key.stream.value, key.seq, Reason.CONFLICT.value))
+            return
+        admission = origin.marks[key.stream].offer(key.seq, place.base, place.digest)
+        match admission:
+            case Admission.NEW if message is not None:
+                self.messages.append(message)
+            case Admission.NEW:
+                self.buried.append(key)
+                self._dead(refusal, key, payload)
+                origin.refused.append((key.stream.value, key.seq, _reason(refusal)))
+            case Admission.DUPLICATE:
+                origin.duplicates += 1
+            case Admission.CONFLICT:
+                # The marks of this epoch mean nothing any more: the device must draw a new one.
+                origin.state = "conflicted"
+                origin.refused.append((key.stream.value, key.seq, Reason.CONFLICT.value))
+                self._result.conflicts.append(key)
+            case Admission.BEYOND:
+                beyond = Refusal(key.device, Reason.BEYOND_WINDOW, "seq is far beyond the mark")
+                self._dead(beyond, key, payload)
+                origin.refused.append((key.stream.value, key.seq, Reason.BEYOND_WINDOW.value))
+
+    def _dead(self, refusal: Refusal | None, key: Key, payload: bytes) -> None:
+        if refusal is not None:
+            self._result.refused.append((refusal.device, refusal.reason))
+            self._keep_dead(refusal, key, payload)
+
+    def finish(self) -> Admitted:
+        """Write the marks and return what to tell the devices."""
+        result = self._result
+        result.stored = len(self.messages)
+        for (device, epoch), origin in self._origins.items():
+            self._save(origin)
+            result.duplicates += origin.duplicates
+            result.receipts.append((device, _receipt(epoch, origin)))
+        result.receipts += [(device, receipt) for (device, _), receipt in self._asked.items()]
+        self._db.execute(
+            "DELETE FROM dead_letter WHERE id <= (SELECT max(id) FROM dead_letter) - ?",
+            (self._bounds.dead_letters_max,),
+        )
+        return result
+
+    def _find(self, device: DeviceId, epoch: int) -> tuple[int, str, int, int] | None:
+        row: tuple[int, str, int, int] | None = self._db.execute(
+            "SELECT id, state, alert, data FROM origin WHERE device = ? AND epoch = ?",
+            (device, epoch),
+        ).fetchone()
+        return row
+
+    def _load(self, device: DeviceId, epoch: int) -> _Origin:
+        loaded = self._origins.get((device, epoch))
+        if loaded is not None:
+            return loaded
+        row = self._find(device, epoch) or self._open(device, epoch)
+        number, state, alert, data = row
+        marks = {
+            stream: Marks(
+                mark, self._ahead(number, stream, mark), _lookup(self._db, number, stream)
+            )
+            for stream, mark in ((Stream.ALERT, alert), (Stream.DATA, data))
+        }
+        origin = self._origins[device, epoch] = _Origin(number, state, marks)
+        return origin
+
+    def _ahead(self, number: int, stream: Stream, mark: int) -> dict[int, bytes]:
+        rows = self._db.execute(
+            "SELECT seq, digest FROM seen WHERE origin = ? AND stream = ? AND seq > ?",
+            (number, stream.value, mark),
+        )
+        return {int(seq): bytes(digest) for seq, digest in rows}
+
+    def _open(self, device: DeviceId, epoch: int) -> tuple[int, str, int, int]:
+        """Open a new epoch; close the one that rested longest when there are too many."""
+        self._result.opened.append(device)
+        others = self._db.execute(
+            "SELECT id FROM origin WHERE device = ? AND state <> 'closed' ORDER BY used_ms DESC",
+            (device,),
+        ).fetchall()
+        for (number,) in others[EPOCHS_OPEN_MAX - 1 :]:
+            self._db.execute("UPDATE origin SET state = 'closed' WHERE id = ?", (number,))
+            self._db.execute("DELETE FROM seen WHERE origin = ?", (number,))
+        self._db.execute(
+            "DELETE FROM origin WHERE id IN (SELECT id FROM origin WHERE device = ? AND "
+            "state = 'closed' ORDER BY used_ms DESC LIMIT -1 OFFSET ?)",
+            (device, EPOCHS_CLOSED_KEPT),
+        )
+        cursor = self._db.execute(
+            "INSERT INTO origin (device, epoch, used_ms) VALUES (?, ?, ?)",
+            (device, epoch, self._now),
+        )
+        return int(cursor.lastrowid or 0), "open", 0, 0
+
+    def _save(self, origin: _Origin) -> None:
+        alert, data = origin.marks[Stream.ALERT], origin.marks[Stream.DATA]
+        self._db.execute(
+            "UPDATE origin SET alert = ?, data = ?, state = ?, lost = lost + ?, "
+            "duplicates = duplicates + ?, used_ms = max(used_ms, ?) WHERE id = ?",
+            (
+                alert.mark,
+                data.mark,
+                origin.state,
+                alert.lost + data.lost,
+                origin.duplicates,
+                self._now,
+                origin.number,
+            ),
+        )
+        for stream, marks in origin.marks.items():
+            if marks.stored:
+                self._db.executemany(
+                    "INSERT INTO seen VALUES (?, ?, ?, ?)",
+                    [
+                        (origin.number, stream.value, seq, digest)
+                        for seq, digest in marks.stored.items()
+                    ],
+                )
+                self._db.execute(
+                    "DELETE FROM seen WHERE origin = ? AND stream = ? AND seq <= ?",
+                    (origin.number, stream.value, marks.mark - DIGESTS_KEPT),
+                )
+
+    def _keep_dead(self, refusal: Refusal, key: Key | None, payload: bytes) -> None:
+        self._db.execute(
+            "INSERT INTO dead_letter (device, epoch, stream, seq, reason, detail, payload, "
+            "received_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                refusal.device,
+                key and key.epoch,
+                key and key.stream.value,
+                key and key.seq,
+                refusal.reason.value,
+                refusal.detail,
+                payload[: self._bounds.payload_bytes],
+                self._now,
+            ),
+        )
+
+
+def _reason(refusal: Refusal | None) -> str:
+    return refusal.reason.value if refusal is not None else Reason.MALFORMED.value
+
+
+def _lookup(db: sqlite3.Connection, number: int, stream: Stream) -> Callable[[int], bytes | None]:
+    def known(seq: int) -> bytes | None:
+        row = db.execute(
+            "SELECT digest FROM seen WHERE origin = ? AND stream = ? AND seq = ?",
+            (number, stream.value, seq),
+        ).fetchone()
+        return bytes(row[0]) if row else None
+
+    return known
+
+
+def _receipt(epoch: int, origin: _Origin) -> Receipt:
+    """Return the receipt. In a conflicted or closed epoch no mark may free anything."""
+    refused = tuple(origin.refused[:REFUSALS_A_RECEIPT_MAX])
+    if origin.state != "open":
+        refused = refused or ((Stream.DATA.value, 1, Reason.CONFLICT.value),)
+        conflicts = tuple(one for one in refused if one[2] == Reason.CONFLICT.value)
+        return Receipt(epoch, 0, 0, refused=conflicts or refused)
+    return Receipt(
+        epoch, origin.marks[Stream.ALERT].mark, origin.marks[Stream.DATA].mark, refused=refused
+    )

@@ -1,0 +1,244 @@
+"""Bytes of a device become a checked message, a status, or a named refusal. Pure, total.
+
+The shapes are those of ``docs/asyncapi.yaml``; unknown keys, wrong types, numbers out of
+range and trailing bytes are refused. A refusal that still has a readable key takes its
+place in the sequence: else the mark would stand still and the device resend for ever.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+
+from gateway.intake.contract import breach
+from gateway.model.contract import ContractInForce
+from gateway.model.delivery import Delivery
+from gateway.model.identity import DeviceId
+from gateway.model.message import EPOCH_MAX, Key, Message
+from gateway.model.outcome import MessageClass, Stream
+from gateway.model.readings import MetricItem
+from gateway.model.status import DeviceStatus
+from gateway.model.telemetry import AlertItem, Item, LogItem, ResultItem
+
+ITEMS_MAX: Final = 100
+DIGEST_BYTES: Final = 12
+DETAIL_CHARS_MAX: Final = 300
+TOPIC_LEVELS: Final = 4
+
+Number = Annotated[int, msgspec.Meta(ge=1, le=EPOCH_MAX)]
+
+
+class Reason(Enum):
+    """Why something was refused; receipts, counters and dead letters carry the value."""
+
+    MALFORMED = "malformed"
+    CONTRACT = "contract"
+    CONFLICT = "conflict"
+    BEYOND_WINDOW = "beyond-window"
+    RETAINED = "retained"
+    UNKNOWN_DEVICE = "unknown-device"
+    UNKNOWN_TOPIC = "unknown-topic"
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """Where a message stands in its stream, and what it contains, as a digest of all but base."""
+
+    key: Key
+    base: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """A message that fits its contract."""
+
+    place: Numbered
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """A device's word on itself. ``retained`` ones are old and need no answer."""
+
+    device: DeviceId
+    status: DeviceStatus
+    retained: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A payload that does not enter. With a place it is answered, else only counted."""
+
+    device: DeviceId
+    reason: Reason
+    detail: str
+    place: Numbered | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Advisory:
+    """A topic that a later capability reads; well addressed, not looked into here."""
+
+    device: DeviceId
+    channel: str
+
+
+class _Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    v: Literal[1]
+    epoch: Number
+    seq: Number
+    base: Number
+    boot: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    mono_ms: Annotated[int, msgspec.Meta(ge=0, le=EPOCH_MAX)]
+    time: int | None = None
+    type: Literal["result", "metric", "log"] | None = None
+    items: msgspec.Raw
+
+
+class _Place(msgspec.Struct, frozen=True, kw_only=True):
+    """The least that lets a refused message keep its place."""
+
+    epoch: Number
+    seq: Number
+    base: Number
+
+
+_JSON: Final[dict[str, Any]] = {
+    "envelope": msgspec.json.Decoder(_Envelope),
+    "place": msgspec.json.Decoder(_Place),
+    "status": msgspec.json.Decoder(DeviceStatus),
+    "alert": msgspec.json.Decoder(tuple[AlertItem, ...]),
+    "result": msgspec.json.Decoder(tuple[ResultItem, ...]),
+    "metric": msgspec.json.Decoder(tuple[MetricItem, ...]),
+    "log": msgspec.json.Decoder(tuple[LogItem, ...]),
+}
+_MESSAGEPACK: Final[dict[str, Any]] = {
+    "envelope": msgspec.msgpack.Decoder(_Envelope),
+    "place": msgspec.msgpack.Decoder(_Place),
+    "status": msgspec.msgpack.Decoder(DeviceStatus),
+    "alert": msgspec.msgpack.Decoder(tuple[AlertItem, ...]),
+    "result": msgspec.msgpack.Decoder(tuple[ResultItem, ...]),
+    "metric": msgspec.msgpack.Decoder(tuple[MetricItem, ...]),
+    "log": msgspec.msgpack.Decoder(tuple[LogItem, ...]),
+}
+_FORMATS: Final = {
+    "": _JSON,
+    "application/json": _JSON,
+    "application/msgpack": _MESSAGEPACK,
+}
+_BAD: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_ADVISORY: Final = ("evidence", "update", "infer")
+
+Read = Telemetry | StatusReport | Refusal | Advisory
+
+
+def device_of(topic: str) -> DeviceId:
+    """Return the device that a topic belongs to; the broker lets nobody else publish there."""
+    levels = topic.split("/")
+    return DeviceId(levels[1]) if len(levels) > 1 else DeviceId("")
+
+
+class _NoError(Exception):
+    """Carries a refusal out of the reading functions; ``read`` turns it into a value."""
+
+    def __init__(self, reason: Reason, detail: str, place: Numbered | None = None) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail[:DETAIL_CHARS_MAX]
+        self.place = place
+
+
+def read(delivery: Delivery, contract: ContractInForce | None) -> Read:
+    """Return what ``delivery`` says. ``contract`` is its device's; None for a stranger."""
+    device = device_of(delivery.topic)
+    try:
+        return _read(device, delivery, contract)
+    except _NoError as no:
+        return Refusal(device, no.reason, no.detail, no.place)
+
+
+def _read(device: DeviceId, delivery: Delivery, contract: ContractInForce | None) -> Read:
+    if contract is None:
+        raise _NoError(Reason.UNKNOWN_DEVICE, "no such device in the inventory")
+    decoders = _FORMATS.get(delivery.content_type)
+    if decoders is None:
+        raise _NoError(Reason.MALFORMED, "content type is neither JSON nor MessagePack")
+    levels = delivery.topic.split("/")
+    channel = levels[3] if len(levels) == TOPIC_LEVELS else ""
+    if channel == "status":
+        try:
+            status = decoders["status"].decode(delivery.payload)
+        except _BAD as error:
+            raise _NoError(Reason.MALFORMED, f"status: {error}") from error
+        return StatusReport(device, status, delivery.retained)
+    if delivery.retained:
+        raise _NoError(Reason.RETAINED, f"up/{channel[:32]} must not be retained")
+    if channel in {"alert", "data"}:
+        return _telemetry(device, Stream(channel), delivery.payload, decoders, contract)
+    if channel in _ADVISORY:
+        return Advisory(device, channel)
+    raise _NoError(Reason.UNKNOWN_TOPIC, f"{delivery.topic[:128]} is no topic of devices")
+
+
+def _telemetry(
+    device: DeviceId,
+    stream: Stream,
+    payload: bytes,
+    decoders: dict[str, Any],
+    contract: ContractInForce,
+) -> Telemetry:
+    try:
+        envelope: _Envelope = decoders["envelope"].decode(payload)
+    except _BAD as error:
+        place = _readable_place(device, stream, payload, decoders["place"])
+        raise _NoError(Reason.MALFORMED, str(error), place) from error
+    key = Key(device, envelope.epoch, stream, envelope.seq)
+    place = Numbered(key, min(envelope.base, envelope.seq), _digest(envelope))
+    if envelope.base > envelope.seq:
+        raise _NoError(Reason.MALFORMED, "base is above seq", place)
+    kind = "alert" if stream is Stream.ALERT else envelope.type
+    if kind is None or (stream is Stream.ALERT and envelope.type is not None):
+        detail = "type must be result, metric or log on up/data, and absent on up/alert"
+        raise _NoError(Reason.MALFORMED, detail, place)
+    try:
+        items: tuple[Item, ...] = decoders[kind].decode(envelope.items)
+    except _BAD as error:
+        raise _NoError(Reason.MALFORMED, f"items: {error}", place) from error
+    if not 1 <= len(items) <= ITEMS_MAX:
+        raise _NoError(Reason.MALFORMED, f"items: 1 to {ITEMS_MAX} expected", place)
+    broken = breach(contract.contract, items)
+    if broken is not None:
+        raise _NoError(Reason.CONTRACT, broken, place)
+    message = Message(
+        key, MessageClass(kind), envelope.boot, envelope.mono_ms, contract.sha256, items
+    )
+    return Telemetry(place, message)
+
+
+def _digest(envelope: _Envelope) -> bytes:
+    """Return the digest of all but ``base``, which a resend may change."""
+    head = (envelope.boot, envelope.mono_ms, envelope.time, envelope.type)
+    whole = hashlib.blake2b(msgspec.msgpack.encode(head), digest_size=DIGEST_BYTES)
+    whole.update(bytes(envelope.items))
+    return whole.digest()
+
+
+_UNREADABLE: Final = b"unreadable"
+"""Stands for content that cannot be told from its base: a resend is taken as the same."""
+
+
+def _readable_place(
+    device: DeviceId,
+    stream: Stream,
+    payload: bytes,
+    decoder: Any,  # noqa: ANN401 -- either format
+) -> Numbered | None:
+    try:
+        found: _Place = decoder.decode(payload)
+    except _BAD:
+        return None
+    key = Key(device, found.epoch, stream, found.seq)
+    return Numbered(key, min(found.base, found.seq), _UNREADABLE)
