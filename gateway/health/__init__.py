@@ -1,0 +1,1 @@
+"""Which problems stand now, and what has been counted since the start."""

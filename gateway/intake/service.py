@@ -1,0 +1,132 @@
+"""From the broker's inbox to receipts, in the one order that keeps promise P1:
+commit, then acknowledge to the broker, then receipt to the device.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NoReturn, Protocol
+
+import msgspec
+
+from gateway.intake.limits import IntakeLimits
+from gateway.intake.pace import Group
+from gateway.intake.store import Admitted, Arrival
+from gateway.intake.wire import Advisory, Read, Reason, Refusal, StatusReport, device_of
+from gateway.model.delivery import Delivery
+from gateway.model.identity import DeviceId
+from gateway.model.outcome import Stream
+from gateway.model.time import Clock
+
+LOG = logging.getLogger(__name__)
+
+
+class Inbox(Protocol):
+    """The broker's link. ``take`` gives at least one delivery, or none when the time passed."""
+
+    async def take(self, most: int, within_s: float | None) -> Sequence[Delivery]: ...
+    def acknowledge(self, tokens: Sequence[tuple[int, int]]) -> None: ...
+    def send(self, topic: str, payload: bytes) -> None: ...
+
+
+class Admit(Protocol):
+    """Stores a batch. Returns only after the commit reached the disk."""
+
+    async def __call__(self, batch: Sequence[tuple[Arrival, bytes]]) -> Admitted: ...
+
+
+class Notice(Protocol):
+    """Hears what became of a batch, after its receipts went out."""
+
+    def admitted(self, result: Admitted) -> None: ...
+    def status(self, report: StatusReport) -> None: ...
+    def seen(self, device: DeviceId) -> None: ...
+
+
+class Intake:
+    """The loop of one connection to the broker; tokens of another mean nothing here."""
+
+    def __init__(  # noqa: PLR0913 -- its needs, each one named
+        self,
+        *,
+        inbox: Inbox,
+        read: Callable[[Delivery], Read],
+        admit: Admit,
+        notice: Notice,
+        clock: Clock,
+        limits: IntakeLimits,
+        point: Callable[[str], None],
+    ) -> None:
+        self._inbox = inbox
+        self._read = read
+        self._admit = admit
+        self._notice = notice
+        self._clock = clock
+        self._limits = limits
+        self._point = point
+
+    async def run(self) -> NoReturn:
+        """Move deliveries to the disk until cancelled or disconnected.
+
+        Crash: before the commit the broker or the device sends it all again; after it a
+        resend is answered with the same marks. ``point`` names both places for tests.
+        """
+        while True:
+            await self._commit(await self._gather())
+
+    async def _gather(self) -> list[tuple[Delivery, Read]]:
+        """Wait for a first delivery, then for its companions as long as the pace allows."""
+        group = Group(self._limits)
+        gathered: list[tuple[Delivery, Read]] = []
+        within_s: float | None = None
+        while within_s is None or within_s > 0:
+            room = self._limits.commit_messages - len(gathered)
+            taken = await self._inbox.take(room, within_s)
+            now = self._clock.now()
+            for delivery in taken:
+                gathered.append((delivery, self._read(delivery)))
+                # A status asks for an answer as urgently as an alert.
+                urgent = not delivery.topic.endswith("/data")
+                stream = Stream.ALERT if urgent else Stream.DATA
+                group.add(device_of(delivery.topic), stream, now)
+            within_s = group.due_in_s(now) if taken else 0.0
+        return gathered
+
+    async def _commit(self, gathered: Sequence[tuple[Delivery, Read]]) -> None:
+        batch: list[tuple[Arrival, bytes]] = [
+            (arrival, delivery.payload)
+            for delivery, arrival in gathered
+            if not isinstance(arrival, Advisory)
+        ]
+        self._point("before-commit")
+        result = await self._admit(batch)
+        self._point("after-commit")
+        self._inbox.acknowledge([delivery.token for delivery, _ in gathered])
+        self._point("after-acknowledge")
+        for device, receipt in result.receipts:
+            self._inbox.send(f"line/{device}/down/receipt", msgspec.json.encode(receipt))
+        self._point("after-receipt")
+        self._tell(gathered, result)
+
+    def _tell(self, gathered: Sequence[tuple[Delivery, Read]], result: Admitted) -> None:
+        for _, arrival in gathered:
+            match arrival:
+                case StatusReport():
+                    self._notice.status(arrival)
+                case Refusal(device=device, reason=reason, detail=detail):
+                    LOG.warning(
+                        "event=refused device=%s reason=%s %s", device, reason.value, detail
+                    )
+                    if reason is not Reason.UNKNOWN_DEVICE:
+                        self._notice.seen(device)
+                case _:
+                    self._notice.seen(arrival.device if isinstance(arrival, Advisory)
+                                      else arrival.message.key.device)  # fmt: skip
+        for key in result.conflicts:
+            LOG.error(
+                "event=device-key-conflict device=%s epoch=%s stream=%s seq=%s",
+                key.device,
+                key.epoch,
+                key.stream.value,
+                key.seq,
+            )
+        self._notice.admitted(result)

@@ -1,0 +1,1 @@
+"""The durable queue: every receipted message ends in exactly one counted outcome."""

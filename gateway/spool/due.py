@@ -1,0 +1,83 @@
+"""What waits to be sealed, read on the spool's read-only connection."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiosqlite
+import msgspec
+
+from gateway.model.outcome import MessageClass
+from gateway.model.readings import MetricItem
+from gateway.model.telemetry import AlertItem, Image, Item, LogItem, ResultItem
+from gateway.model.time import SiteTime
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A queued message that may leave, as far as planning a batch needs it."""
+
+    number: int
+    message_class: MessageClass
+    contract_sha256: str
+    received: SiteTime
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What such a message says."""
+
+    number: int
+    received: SiteTime
+    items: tuple[Item, ...]
+
+
+_DECODERS: Final[dict[MessageClass, msgspec.msgpack.Decoder[Any]]] = {
+    MessageClass.ALERT: msgspec.msgpack.Decoder(tuple[AlertItem, ...]),
+    MessageClass.RESULT: msgspec.msgpack.Decoder(tuple[ResultItem, ...]),
+    MessageClass.METRIC: msgspec.msgpack.Decoder(tuple[MetricItem, ...]),
+    MessageClass.LOG: msgspec.msgpack.Decoder(tuple[LogItem, ...]),
+}
+
+
+async def waiting(db: aiosqlite.Connection, most_a_class: int) -> list[Waiting]:
+    """Return the oldest messages of each class that may leave, oldest first within a class."""
+    found: list[Waiting] = []
+    for message_class in MessageClass:
+        rows = await db.execute_fetchall(
+            "SELECT id, contract, received_ms, size_bytes FROM message "
+            "WHERE class = ? AND batch IS NULL AND leaves = 1 ORDER BY id LIMIT ?",
+            (message_class.value, most_a_class),
+        )
+        found += [Waiting(r[0], message_class, r[1], SiteTime(r[2]), r[3]) for r in rows]
+    return found
+
+
+async def contents(
+    db: aiosqlite.Connection, message_class: MessageClass, numbers: tuple[int, ...]
+) -> list[Content]:
+    """Return the items of messages, alerts with their pictures."""
+    marks = ",".join("?" * len(numbers))
+    rows = await db.execute_fetchall(
+        f"SELECT id, received_ms, body FROM message WHERE id IN ({marks}) ORDER BY id",  # noqa: S608 -- question marks only
+        numbers,
+    )
+    decode = _DECODERS[message_class].decode
+    found = [Content(row[0], SiteTime(row[1]), decode(row[2])) for row in rows]
+    if message_class is MessageClass.ALERT:
+        return [await _with_pictures(db, content) for content in found]
+    return found
+
+
+async def _with_pictures(db: aiosqlite.Connection, content: Content) -> Content:
+    rows = await db.execute_fetchall(
+        "SELECT picture_type, data FROM alert LEFT JOIN picture ON picture.alert = alert.id "
+        "WHERE alert.message = ? ORDER BY alert.id",
+        (content.number,),
+    )
+    images = [Image(row[0], row[1]) if row[0] and row[1] else None for row in rows]
+    items = tuple(
+        msgspec.structs.replace(item, image=image) if isinstance(item, AlertItem) else item
+        for item, image in zip(content.items, images, strict=True)
+    )
+    return Content(content.number, content.received, items)

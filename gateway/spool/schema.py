@@ -1,0 +1,42 @@
+"""The tables of the spool in ``spool.db``.
+
+``message`` holds what has not ended. ``ended`` is the trace: ranges of numbers with their
+one outcome. ``batch`` holds sealed bytes until a 2xx echoes their digest. ``depth`` and
+``tally`` are kept in the same transactions, so that no page ever counts a million rows.
+"""
+
+from typing import Final
+
+SCHEMA: Final = (
+    """CREATE TABLE message (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        device TEXT NOT NULL, epoch INTEGER NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL,
+        class TEXT NOT NULL, contract TEXT NOT NULL, received_ms INTEGER NOT NULL,
+        boot TEXT NOT NULL, mono_ms INTEGER NOT NULL, expires_ms INTEGER,
+        leaves INTEGER NOT NULL, batch TEXT, size_bytes INTEGER NOT NULL, body BLOB NOT NULL)""",
+    "CREATE INDEX message_due ON message (class, id) WHERE batch IS NULL AND leaves = 1",
+    "CREATE INDEX message_batch ON message (batch) WHERE batch IS NOT NULL",
+    "CREATE INDEX message_expiry ON message (expires_ms) WHERE expires_ms IS NOT NULL",
+    """CREATE TABLE alert (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, message INTEGER NOT NULL, device TEXT NOT NULL,
+        kind TEXT NOT NULL, severity TEXT NOT NULL, label TEXT NOT NULL, score REAL NOT NULL,
+        received_ms INTEGER NOT NULL, outcome TEXT NOT NULL, expires_ms INTEGER,
+        picture_type TEXT)""",
+    "CREATE INDEX alert_message ON alert (message)",
+    """CREATE TABLE picture (
+        alert INTEGER PRIMARY KEY REFERENCES alert ON DELETE CASCADE, data BLOB NOT NULL)""",
+    """CREATE TABLE batch (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, sha256 TEXT NOT NULL UNIQUE,
+        class TEXT NOT NULL, rows INTEGER NOT NULL, items INTEGER NOT NULL,
+        sealed_ms INTEGER NOT NULL, parked TEXT, body BLOB NOT NULL)""",
+    "CREATE INDEX batch_waiting ON batch (class, number) WHERE parked IS NULL",
+    """CREATE TABLE ended (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, device TEXT NOT NULL, epoch INTEGER NOT NULL,
+        stream TEXT NOT NULL, class TEXT NOT NULL, first_seq INTEGER NOT NULL,
+        last_seq INTEGER NOT NULL, outcome TEXT NOT NULL, batch TEXT, ended_ms INTEGER NOT NULL)""",
+    """CREATE TABLE depth (
+        class TEXT PRIMARY KEY, rows INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID""",
+    """CREATE TABLE tally (
+        class TEXT NOT NULL, outcome TEXT NOT NULL, messages INTEGER NOT NULL,
+        PRIMARY KEY (class, outcome)) WITHOUT ROWID""",
+)

@@ -1,0 +1,269 @@
+"""All writes of the spool. Each function is part of one transaction on the writer thread.
+
+A message is in exactly one place: in ``message`` (queued, or sealed into a batch) or in
+``ended`` with its outcome (promise P1). Every function moves it from one to the other
+whole, so a crash leaves it before or after, never in both and never in none.
+"""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from gateway.model.contract import ContractInForce
+from gateway.model.message import Key, Message
+from gateway.model.outcome import MessageClass, Outcome, Stream
+from gateway.model.telemetry import AlertItem, Image
+from gateway.model.time import SiteTime
+from gateway.spool.lifetime import HOUR_MS, lifetime, ranges
+
+EXPIRED_A_SWEEP_MAX: Final = 5_000
+PARKED_ALERTS_SHOWN_H: Final = 720
+WITHHELD_KEPT_H: Final = 24
+_ENCODER: Final = msgspec.msgpack.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class SealedBatch:
+    """A batch as it lies on the disk."""
+
+    sha256: str
+    body: bytes
+    message_class: MessageClass
+    rows: int
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How and when messages end; ``alerts_until`` says how long the page still shows them."""
+
+    outcome: Outcome
+    at: SiteTime
+    batch: str | None = None
+    alerts_until: SiteTime | None = None
+
+
+def enqueue(
+    db: sqlite3.Connection,
+    messages: Sequence[Message],
+    now: SiteTime,
+    contracts: Mapping[str, ContractInForce],
+) -> None:
+    """Keep ``messages``; ``contracts`` holds the contract of each by its SHA-256."""
+    gained: Counter[str] = Counter()
+    gained_bytes: Counter[str] = Counter()
+    for message in messages:
+        life = lifetime(contracts[message.contract_sha256].contract, message.message_class, now)
+        # Pictures lie in a table of their own: a queue is read without dragging them along.
+        items = [_without_image(item) if isinstance(item, AlertItem) else item
+                 for item in message.items]  # fmt: skip
+        body = _ENCODER.encode(items)
+        size = len(body) + sum(len(image.data) for image in _images(message) if image)
+        key = message.key
+        cursor = db.execute(
+            "INSERT INTO message (device, epoch, stream, seq, class, contract, received_ms, boot, "
+            "mono_ms, expires_ms, leaves, size_bytes, body) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                key.device,
+                key.epoch,
+                key.stream.value,
+                key.seq,
+                message.message_class.value,
+                message.contract_sha256,
+                now,
+                message.boot,
+                message.mono_ms,
+                life.expires,
+                life.leaves,
+                size,
+                body,
+            ),
+        )
+        if message.message_class is MessageClass.ALERT:
+            _keep_alerts(db, int(cursor.lastrowid or 0), message, now)
+        gained[message.message_class.value] += 1
+        gained_bytes[message.message_class.value] += size
+    for name, rows in gained.items():
+        _deepen(db, name, rows, gained_bytes[name])
+
+
+def _images(message: Message) -> list[Image | None]:
+    return [item.image for item in message.items if isinstance(item, AlertItem)]
+
+
+def _without_image(item: AlertItem) -> AlertItem:
+    return item if item.image is None else msgspec.structs.replace(item, image=None)
+
+
+def _keep_alerts(db: sqlite3.Connection, number: int, message: Message, now: SiteTime) -> None:
+    for item in message.items:
+        if not isinstance(item, AlertItem):
+            continue
+        cursor = db.execute(
+            "INSERT INTO alert (message, device, kind, severity, label, score, received_ms, "
+            "outcome, picture_type) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                number,
+                message.key.device,
+                item.kind,
+                item.severity,
+                item.label,
+                item.score,
+                now,
+                Outcome.QUEUED.value,
+                item.image.type if item.image else None,
+            ),
+        )
+        if item.image is not None:
+            db.execute("INSERT INTO picture VALUES (?, ?)", (cursor.lastrowid, item.image.data))
+
+
+def bury(db: sqlite3.Connection, keys: Sequence[Key], now: SiteTime) -> None:
+    """Record dead letters as ended; their content lies in the intake's table."""
+    for key in keys:
+        name = "alert" if key.stream is Stream.ALERT else "data"
+        where = (key.device, key.epoch, key.stream.value, name)
+        _record(db, where, [key.seq], _End(Outcome.DEAD_LETTERED, now))
+
+
+def seal(
+    db: sqlite3.Connection, batch: SealedBatch, message_ids: Sequence[int], now: SiteTime
+) -> bool:
+    """Store ``batch`` and bind its messages to it; False, and no change, if one is gone.
+
+    Crash: before the commit the messages are queued as before and are sealed anew, perhaps
+    into other bytes, of which none has left yet.
+    """
+    marks = ",".join("?" * len(message_ids))
+    waiting = db.execute(
+        f"SELECT count(*) FROM message WHERE batch IS NULL AND id IN ({marks})",  # noqa: S608 -- question marks only
+        message_ids,
+    ).fetchone()
+    if waiting[0] != len(message_ids):
+        return False
+    db.execute(
+        "INSERT INTO batch (sha256, class, rows, items, sealed_ms, body) VALUES (?, ?, ?, ?, ?, ?)",
+        (batch.sha256, batch.message_class.value, batch.rows, batch.items, now, batch.body),
+    )
+    db.executemany(
+        "UPDATE message SET batch = ? WHERE id = ?",
+        [(batch.sha256, number) for number in message_ids],
+    )
+    _mark_alerts(db, message_ids, Outcome.SEALED)
+    return True
+
+
+def withhold(db: sqlite3.Connection, message_ids: Sequence[int]) -> None:
+    """Keep messages here of which the contract lets nothing leave; retention ends them."""
+    db.executemany(
+        "UPDATE message SET leaves = 0, expires_ms = coalesce(expires_ms, received_ms + ?) "
+        "WHERE id = ?",
+        [(WITHHELD_KEPT_H * HOUR_MS, number) for number in message_ids],
+    )
+
+
+def delivered(db: sqlite3.Connection, sha256: str, now: SiteTime, kept_alerts_ms: int) -> None:
+    """End the batch's messages as delivered and drop its bytes. Twice changes nothing."""
+    until = SiteTime(now + kept_alerts_ms)
+    _end_batch(db, sha256, _End(Outcome.DELIVERED, now, sha256, until))
+    db.execute("DELETE FROM batch WHERE sha256 = ?", (sha256,))
+
+
+def park(db: sqlite3.Connection, sha256: str, reason: str, now: SiteTime) -> None:
+    """End the batch's messages as parked. Its bytes stay, for inspection and a later try."""
+    db.execute("UPDATE batch SET parked = ? WHERE sha256 = ?", (reason, sha256))
+    until = SiteTime(now + PARKED_ALERTS_SHOWN_H * HOUR_MS)
+    _end_batch(db, sha256, _End(Outcome.PARKED, now, sha256, until))
+
+
+def expire(db: sqlite3.Connection, now: SiteTime) -> int:
+    """End up to a bounded number of messages whose retention is over; return how many."""
+    rows = db.execute(
+        "SELECT id, device, epoch, stream, class, seq, size_bytes FROM message "
+        "WHERE expires_ms <= ? AND batch IS NULL ORDER BY expires_ms LIMIT ?",
+        (now, EXPIRED_A_SWEEP_MAX),
+    ).fetchall()
+    _end(db, rows, _End(Outcome.EXPIRED, now, alerts_until=now))
+    return len(rows)
+
+
+def prune(db: sqlite3.Connection, now: SiteTime, *, trace_rows: int, alerts: int) -> None:
+    """Hold the trace and the ended alerts within their bounds and their retention."""
+    db.execute("DELETE FROM ended WHERE id <= (SELECT max(id) FROM ended) - ?", (trace_rows,))
+    db.execute("DELETE FROM alert WHERE expires_ms <= ?", (now,))
+    db.execute(
+        "DELETE FROM alert WHERE expires_ms IS NOT NULL AND id <= (SELECT max(id) FROM alert) - ?",
+        (alerts,),
+    )
+
+
+def _end_batch(db: sqlite3.Connection, sha256: str, end: _End) -> None:
+    rows = db.execute(
+        "SELECT id, device, epoch, stream, class, seq, size_bytes FROM message WHERE batch = ?",
+        (sha256,),
+    ).fetchall()
+    _end(db, rows, end)
+
+
+def _end(
+    db: sqlite3.Connection, rows: Sequence[tuple[int, str, int, str, str, int, int]], end: _End
+) -> None:
+    """Move messages, (id, device, epoch, stream, class, seq, size), to the trace."""
+    streams: dict[tuple[str, int, str, str], list[int]] = {}
+    lost: Counter[str] = Counter()
+    lost_bytes: Counter[str] = Counter()
+    for _, device, epoch, stream, name, seq, size in rows:
+        streams.setdefault((device, epoch, stream, name), []).append(seq)
+        lost[name] += 1
+        lost_bytes[name] += size
+    for where, seqs in streams.items():
+        _record(db, where, sorted(seqs), end)
+    ids = [row[0] for row in rows]
+    _mark_alerts(db, ids, end.outcome, end.alerts_until)
+    db.executemany("DELETE FROM message WHERE id = ?", [(number,) for number in ids])
+    for name, count in lost.items():
+        _deepen(db, name, -count, -lost_bytes[name])
+
+
+def _record(
+    db: sqlite3.Connection, where: tuple[str, int, str, str], seqs: list[int], end: _End
+) -> None:
+    """Write ``seqs`` of ``where``, (device, epoch, stream, class), into trace and tally."""
+    db.executemany(
+        "INSERT INTO ended (device, epoch, stream, class, first_seq, last_seq, outcome, batch, "
+        "ended_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (*where, first, last, end.outcome.value, end.batch, end.at)
+            for first, last in ranges(seqs)
+        ],
+    )
+    db.execute(
+        "INSERT INTO tally VALUES (?, ?, ?) "
+        "ON CONFLICT DO UPDATE SET messages = messages + excluded.messages",
+        (where[3], end.outcome.value, len(seqs)),
+    )
+
+
+def _mark_alerts(
+    db: sqlite3.Connection,
+    message_ids: Iterable[int],
+    outcome: Outcome,
+    expires: SiteTime | None = None,
+) -> None:
+    db.executemany(
+        "UPDATE alert SET outcome = ?, expires_ms = ? WHERE message = ?",
+        [(outcome.value, expires, number) for number in message_ids],
+    )
+
+
+def _deepen(db: sqlite3.Connection, name: str, rows: int, size_bytes: int) -> None:
+    db.execute(
+        "INSERT INTO depth VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET "
+        "rows = rows + excluded.rows, bytes = bytes + excluded.bytes",
+        (name, rows, size_bytes),
+    )

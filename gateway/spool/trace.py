@@ -1,0 +1,125 @@
+"""What the spool shows: depth, trace, alerts and their pictures, on a read-only connection."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import aiosqlite
+import msgspec
+
+from gateway.model.outcome import MessageClass
+from gateway.model.time import SiteTime
+from gateway.spool.store import SealedBatch
+
+
+class TraceLine(msgspec.Struct, frozen=True, rename={"message_class": "class"}):
+    """One message and where it is; ``outcome`` is queued or sealed until it has ended."""
+
+    device: str
+    epoch: int
+    stream: str
+    seq: int
+    message_class: str
+    outcome: str
+    batch: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """Messages of one class that have not ended."""
+
+    rows: int = 0
+    size_bytes: int = 0
+    oldest: SiteTime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertShown:
+    """One alert for the page."""
+
+    number: int
+    device: str
+    kind: str
+    severity: str
+    label: str
+    score: float
+    received: SiteTime
+    outcome: str
+    pictured: bool
+
+
+async def trace(db: aiosqlite.Connection) -> AsyncIterator[TraceLine]:
+    """Yield one line a message: what has ended first, then what waits.
+
+    Read inside one snapshot, so a message that ends meanwhile is neither doubled nor missed.
+    """
+    await db.execute("BEGIN")
+    try:
+        ended = await db.execute(
+            "SELECT device, epoch, stream, class, first_seq, last_seq, outcome, batch "
+            "FROM ended ORDER BY id"
+        )
+        async for device, epoch, stream, name, first, last, outcome, batch in ended:
+            for seq in range(first, last + 1):
+                yield TraceLine(device, epoch, stream, seq, name, outcome, batch)
+        waiting = await db.execute(
+            "SELECT device, epoch, stream, seq, class, batch FROM message ORDER BY id"
+        )
+        async for device, epoch, stream, seq, name, batch in waiting:
+            outcome = "queued" if batch is None else "sealed"
+            yield TraceLine(device, epoch, stream, seq, name, outcome, batch)
+    finally:
+        await db.rollback()
+
+
+async def depths(db: aiosqlite.Connection) -> dict[MessageClass, Depth]:
+    """Return how much of each class waits, and since when."""
+    found = {message_class: Depth() for message_class in MessageClass}
+    rows = await db.execute_fetchall("SELECT class, rows, bytes FROM depth")
+    for name, count, size in rows:
+        oldest = await db.execute_fetchall(
+            "SELECT received_ms FROM message WHERE class = ? ORDER BY id LIMIT 1", (name,)
+        )
+        since = next((SiteTime(row[0]) for row in oldest), None)
+        found[MessageClass(name)] = Depth(count, size, since)
+    return found
+
+
+async def alerts(db: aiosqlite.Connection, most: int) -> list[AlertShown]:
+    """Return the newest alerts, newest first."""
+    rows = await db.execute_fetchall(
+        "SELECT id, device, kind, severity, label, score, received_ms, outcome, picture_type "
+        "FROM alert ORDER BY id DESC LIMIT ?",
+        (most,),
+    )
+    return [AlertShown(*row[:8], row[8] is not None) for row in rows]
+
+
+async def picture(db: aiosqlite.Connection, number: int) -> tuple[str, bytes] | None:
+    """Return type and bytes of an alert's picture, as its device sent them."""
+    rows = await db.execute_fetchall(
+        "SELECT picture_type, data FROM alert JOIN picture ON picture.alert = alert.id "
+        "WHERE alert.id = ?",
+        (number,),
+    )
+    return next(((row[0], row[1]) for row in rows), None)
+
+
+async def parked(db: aiosqlite.Connection) -> int:
+    """Return how many batches are parked."""
+    rows = await db.execute_fetchall("SELECT count(*) FROM batch WHERE parked IS NOT NULL")
+    return next((int(row[0]) for row in rows), 0)
+
+
+async def next_batch(db: aiosqlite.Connection) -> SealedBatch | None:
+    """Return the sealed batch to send next: alerts first, then the oldest."""
+    rows = await db.execute_fetchall(
+        "SELECT sha256, body, class, rows, items FROM batch WHERE parked IS NULL "
+        "ORDER BY class <> 'alert', number LIMIT 1"
+    )
+    return next((SealedBatch(r[0], r[1], MessageClass(r[2]), r[3], r[4]) for r in rows), None)
+
+
+async def tallies(db: aiosqlite.Connection) -> dict[str, int]:
+    """Return how many messages have ended, by class and outcome."""
+    rows = await db.execute_fetchall("SELECT class, outcome, messages FROM tally")
+    return {f"messages_ended_total:{name}:{outcome}": count for name, outcome, count in rows}
