@@ -1,0 +1,1 @@
+"""The composition root: where needs and adapters meet, one wiring file a journey."""

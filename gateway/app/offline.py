@@ -1,0 +1,51 @@
+"""Where a site's files lie, and the schemas of its two databases."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gateway.config import Config
+from gateway.identity import store as identity_store
+from gateway.intake import store as intake_store
+from gateway.spool import schema as spool_schema
+from gateway.store import site_time
+from gateway.store.migrations import Migration
+
+STATE_MIGRATIONS: Final = (Migration(1, 1, (*identity_store.MIGRATIONS, *site_time.SCHEMA)),)
+"""``state.db``: inventory, trust, budgets. Nothing here may ever be set aside."""
+
+SPOOL_MIGRATIONS: Final = (Migration(1, 1, (*intake_store.SCHEMA, *spool_schema.SCHEMA)),)
+"""``spool.db``: messages and marks. Set aside when corrupt, without losing trust or budget."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The files of one site."""
+
+    state: Path
+    runtime: Path
+
+    @classmethod
+    def of(cls, config: Config) -> "Places":
+        """Return the places that ``config`` names."""
+        return cls(Path(config.site.state_dir), Path(config.site.runtime_dir))
+
+    @property
+    def lock(self) -> Path:
+        """The state lock."""
+        return self.state / "lock"
+
+    @property
+    def state_db(self) -> Path:
+        """Trust and budgets."""
+        return self.state / "state.db"
+
+    @property
+    def spool_db(self) -> Path:
+        """The queue."""
+        return self.state / "spool.db"
+
+    @property
+    def broker(self) -> Path:
+        """The broker's generated files."""
+        return self.state / "broker"
