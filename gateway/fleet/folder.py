@@ -1,0 +1,150 @@
+"""Profiles on disk: one folder a device class, each with ``profile.yaml`` and ``contract.yaml``.
+
+An adapter: it reads bounded pieces of the disk and lets ``profile`` and ``contract`` judge
+them. What cannot be read is a finding like any other. Other files beside the two
+(vectors, reference values) are left alone.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeVar
+
+from gateway.fleet.contract import contract_notes, parse_contract
+from gateway.fleet.findings import Finding, Unusable, unusable
+from gateway.fleet.profile import parse_profile, profile_notes
+from gateway.fleet.tree import TEXT_MAX_BYTES
+from gateway.model.contract import ContractInForce
+from gateway.model.profile import Profile
+
+PROFILE_FILE: Final = "profile.yaml"
+CONTRACT_FILE: Final = "contract.yaml"
+PROFILES_MAX: Final = 256
+
+T = TypeVar("T")
+Catalogue = dict[str, tuple[Profile, ContractInForce]]
+
+
+@dataclass(slots=True)
+class Report:
+    """What was read at a path. Usable as a whole only when ``findings`` is empty."""
+
+    files: list[str] = field(default_factory=list[str])
+    findings: list[Finding] = field(default_factory=list[Finding])
+    notes: list[Finding] = field(default_factory=list[Finding])
+    catalogue: Catalogue = field(default_factory=Catalogue)
+
+    def add(self, other: "Report") -> None:
+        """Take over what was read at another path."""
+        self.files += other.files
+        self.findings += other.findings
+        self.notes += other.notes
+        self.catalogue |= other.catalogue
+
+
+def read_profiles(folder: Path) -> Catalogue | Unusable:
+    """Return every profile in ``folder`` with its contract, by name, or all findings.
+
+    One bad file makes the whole folder unusable: a gateway that ran with some of its
+    profiles would turn the devices of the others away.
+    """
+    report = check(folder)
+    return unusable(report.findings) if report.findings else report.catalogue
+
+
+def check(path: Path) -> Report:
+    """Return what is at ``path``: a folder of profiles, one profile's folder, or one file."""
+    report = Report()
+    try:
+        if path.is_file():
+            _check_file(path, report)
+        elif not path.is_dir():
+            _find(report, path, "expected profiles, got nothing there: correct the path")
+        elif (path / PROFILE_FILE).exists() or (path / CONTRACT_FILE).exists():
+            _check_profile(path, path.resolve().name, report)
+        else:
+            _check_folder(path, report)
+    except OSError as error:
+        _find_barred(report, path, error)
+    return report
+
+
+def _check_folder(folder: Path, report: Report) -> None:
+    inner = sorted(each for each in folder.iterdir() if each.is_dir())
+    profiles = [each for each in inner if not each.name.startswith((".", "_"))]
+    if not profiles:
+        wanted = f"expected a folder for each profile, with {PROFILE_FILE} and {CONTRACT_FILE}"
+        _find(report, folder, f"{wanted}, got none: add one, or correct the path")
+    if len(profiles) > PROFILES_MAX:
+        _find(
+            report,
+            folder,
+            f"expected at most {PROFILES_MAX} profiles, got {len(profiles)}: remove some",
+        )
+    for each in profiles[:PROFILES_MAX]:
+        _check_profile(each, each.name, report)
+
+
+def _check_profile(folder: Path, name: str, report: Report) -> None:
+    profile = _parsed(folder / PROFILE_FILE, name, parse_profile, profile_notes, report)
+    contract = _parsed(folder / CONTRACT_FILE, name, parse_contract, contract_notes, report)
+    if profile is not None and contract is not None:
+        report.catalogue[name] = profile, contract
+
+
+def _check_file(path: Path, report: Report) -> None:
+    """A file alone has no folder whose name it must bear."""
+    match path.name:
+        case "profile.yaml":
+            _parsed(path, None, parse_profile, profile_notes, report)
+        case "contract.yaml":
+            _parsed(path, None, parse_contract, contract_notes, report)
+        case _:
+            _find(
+                report, path, f"expected a file named {PROFILE_FILE} or {CONTRACT_FILE}: name it so"
+            )
+
+
+def _parsed(
+    path: Path,
+    folder: str | None,
+    parse: Callable[[bytes, str, str | None], T | Unusable],
+    notes: Callable[[bytes, str], tuple[Finding, ...]],
+    report: Report,
+) -> T | None:
+    report.files.append(_named(path))
+    content = _content(path, report)
+    if content is None:
+        return None
+    parsed = parse(content, _named(path), folder)
+    if isinstance(parsed, Unusable):
+        report.findings += parsed.findings
+        return None
+    report.notes += notes(content, _named(path))
+    return parsed
+
+
+def _content(path: Path, report: Report) -> bytes | None:
+    """Return at most one byte more than a text may have: the parser then says "too long"."""
+    try:
+        if not path.is_file():  # a pipe by that name would keep us waiting for ever
+            _find(report, path, "expected this file, got none: write it")
+            return None
+        with path.open("rb") as file:
+            return file.read(TEXT_MAX_BYTES + 1)
+    except OSError as error:  # the other files are still worth a look
+        _find_barred(report, path, error)
+        return None
+
+
+def _find(report: Report, path: Path, message: str) -> None:
+    report.findings.append(Finding(_named(path), 0, "", message))
+
+
+def _find_barred(report: Report, path: Path, error: OSError) -> None:
+    _find(report, path, f"cannot be read ({error.strerror}): let the gateway's user read it")
+
+
+def _named(path: Path) -> str:
+    """Return the path as text that can be printed and encoded, whatever bytes it is made of."""
+    return str(path).encode("utf-8", "backslashreplace").decode()

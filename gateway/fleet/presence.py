@@ -1,0 +1,42 @@
+"""Who was heard lately, and what each device last said of itself. Pure; bounded by the inventory."""
+
+from dataclasses import dataclass, field
+
+from gateway.model.identity import DeviceId
+from gateway.model.status import DeviceStatus
+from gateway.model.time import SiteTime
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One device: when it was heard last, and its last status, None before the first."""
+
+    at: SiteTime | None = None
+    status: DeviceStatus | None = None
+
+    @property
+    def state(self) -> str:
+        """``online`` or ``offline`` by its own word or its last will, else ``never-seen``."""
+        if self.status is not None:
+            return self.status.state
+        return "never-seen" if self.at is None else "offline"
+
+
+@dataclass(slots=True)
+class Presence:
+    """All devices of the inventory that were heard."""
+
+    devices: dict[DeviceId, Heard] = field(default_factory=dict[DeviceId, Heard])
+
+    def of(self, device: DeviceId) -> Heard:
+        """Return what is known of ``device``."""
+        return self.devices.get(device, Heard())
+
+    def seen(self, device: DeviceId, now: SiteTime) -> None:
+        """Note that a device sent something."""
+        self.devices[device] = Heard(now, self.of(device).status)
+
+    def said(self, device: DeviceId, status: DeviceStatus, now: SiteTime, *, live: bool) -> None:
+        """Note a status. A retained one (not ``live``) tells the state, not when it was said."""
+        at = now if live and status.state == "online" else self.of(device).at
+        self.devices[device] = Heard(at, status)
