@@ -1,4 +1,7 @@
-"""Who was heard lately, and what each device last said of itself. Pure; bounded by the inventory."""
+"""Who was heard lately, and what each device last said of itself.
+
+Pure. Bounded by the inventory.
+"""
 
 from dataclasses import dataclass, field
 

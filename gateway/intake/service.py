@@ -1,9 +1,10 @@
-"""From the broker's inbox to receipts, in the one order that keeps promise P1:
-commit, then acknowledge to the broker, then receipt to the device.
+"""From the broker's inbox to receipts, in the one order that keeps promise P1.
+
+Commit, then acknowledge to the broker, then receipt to the device.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn, Protocol
 
 import msgspec

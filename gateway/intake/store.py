@@ -20,7 +20,7 @@ from gateway.intake.receipt import (
 from gateway.intake.wire import Numbered, Reason, Refusal, StatusReport, Telemetry
 from gateway.model.identity import DeviceId
 from gateway.model.message import REFUSALS_A_RECEIPT_MAX, Key, Message, Receipt
-from gateway.model.outcome import Stream
+from gateway.model.outcome import MessageClass, Stream
 from gateway.model.time import SiteTime
 
 SCHEMA: Final = (
@@ -67,6 +67,7 @@ class Admitted:
 
     receipts: list[tuple[DeviceId, Receipt]] = field(default_factory=list[tuple[DeviceId, Receipt]])
     stored: int = 0
+    alerts: int = 0
     duplicates: int = 0
     conflicts: list[Key] = field(default_factory=list[Key])
     refused: list[tuple[DeviceId, Reason]] = field(default_factory=list[tuple[DeviceId, Reason]])
@@ -180,6 +181,7 @@ class _Work:
         """Write the marks and return what to tell the devices."""
         result = self._result
         result.stored = len(self.messages)
+        result.alerts = sum(m.message_class is MessageClass.ALERT for m in self.messages)
         for (device, epoch), origin in self._origins.items():
             self._save(origin)
             result.duplicates += origin.duplicates

@@ -17,6 +17,8 @@ SCHEMA: Final = (
     "CREATE INDEX message_due ON message (class, id) WHERE batch IS NULL AND leaves = 1",
     "CREATE INDEX message_batch ON message (batch) WHERE batch IS NOT NULL",
     "CREATE INDEX message_expiry ON message (expires_ms) WHERE expires_ms IS NOT NULL",
+    """CREATE TABLE contract (
+        sha256 TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID""",
     """CREATE TABLE alert (
         id INTEGER PRIMARY KEY AUTOINCREMENT, message INTEGER NOT NULL, device TEXT NOT NULL,
         kind TEXT NOT NULL, severity TEXT NOT NULL, label TEXT NOT NULL, score REAL NOT NULL,

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.model.contract import ContractInForce
+from gateway.model.contract import Contract, ContractInForce
 from gateway.model.message import Key, Message
 from gateway.model.outcome import MessageClass, Outcome, Stream
 from gateway.model.telemetry import AlertItem, Image
@@ -45,6 +45,33 @@ class _End:
     at: SiteTime
     batch: str | None = None
     alerts_until: SiteTime | None = None
+
+
+def remember(
+    db: sqlite3.Connection, contracts: Sequence[ContractInForce]
+) -> dict[str, ContractInForce]:
+    """Keep the contracts now in force, and return them with those of messages that still wait.
+
+    A message leaves under the contract it came under, also after the profile has changed.
+    """
+    db.executemany(
+        "INSERT OR IGNORE INTO contract VALUES (?, ?)",
+        [(one.sha256, msgspec.json.encode(one.contract)) for one in contracts],
+    )
+    current = {one.sha256: one for one in contracts}
+    old = db.execute(
+        "SELECT sha256, body FROM contract WHERE sha256 IN (SELECT DISTINCT contract FROM message)"
+    ).fetchall()
+    for sha256, body in old:
+        if sha256 not in current:
+            contract = msgspec.json.decode(body, type=Contract)
+            current[sha256] = ContractInForce(contract, sha256)
+    forgotten = db.execute("SELECT sha256 FROM contract").fetchall()
+    db.executemany(
+        "DELETE FROM contract WHERE sha256 = ?",
+        [(sha256,) for (sha256,) in forgotten if sha256 not in current],
+    )
+    return current
 
 
 def enqueue(

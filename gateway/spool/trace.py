@@ -91,7 +91,10 @@ async def alerts(db: aiosqlite.Connection, most: int) -> list[AlertShown]:
         "FROM alert ORDER BY id DESC LIMIT ?",
         (most,),
     )
-    return [AlertShown(*row[:8], row[8] is not None) for row in rows]
+    return [
+        AlertShown(r[0], r[1], r[2], r[3], r[4], r[5], SiteTime(r[6]), r[7], r[8] is not None)
+        for r in rows
+    ]
 
 
 async def picture(db: aiosqlite.Connection, number: int) -> tuple[str, bytes] | None:

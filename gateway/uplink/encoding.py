@@ -49,15 +49,20 @@ class _Table:
     t0_s: int = 0  # of logs, which carry no time
 
 
-def encode(
+def encode(  # noqa: PLR0913 -- each says one thing of the batch
     rows: Sequence[OutgoingRow],
     message_class: MessageClass,
     *,
     messages: int,
     site: str,
     contract: ContractInForce,
+    nonce: str,
 ) -> Batch:
     """Seal ``rows``, which came from ``messages`` messages under ``contract``.
+
+    ``nonce`` is 32 fresh hexadecimal digits: without it, two batches of equal rows (the
+    same log line, counted once a minute) would bear one name, and the receiver would
+    take the second for a resend of the first.
 
     Rows must be of ``message_class`` and in canonical order (``privacy.anonymise.blend``).
     Equal arguments give equal bytes with the same zstd library, and may give others
@@ -93,6 +98,7 @@ def encode(
         "v": VERSION,
         "class": message_class.value,
         "site": site,
+        "nonce": nonce,
         "rows": messages,
         "items": len(rows),
         "contract": contract.sha256,

@@ -53,6 +53,7 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     v: Literal[1]
     class_: Literal["alert", "result", "log"] = msgspec.field(name="class")
     site: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    nonce: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$")]
     rows: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
     items: Annotated[int, msgspec.Meta(ge=0, le=ITEMS_MAX)]
     contract: Sha256

@@ -65,7 +65,12 @@ class MemoryQueue:
                     row for held, rows in self._held if held.message_id in ids for row in rows
                 )
                 batch = encode(
-                    rows, message_class, messages=len(ids), site="plant-a", contract=CONTRACT
+                    rows,
+                    message_class,
+                    messages=len(ids),
+                    site="plant-a",
+                    contract=CONTRACT,
+                    nonce=f"{len(self.sealed) + len(self.ended):032x}",
                 )
                 self.sealed[batch.sha256] = batch
                 self._held = [pair for pair in self._held if pair[0].message_id not in ids]

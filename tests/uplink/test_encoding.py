@@ -19,6 +19,7 @@ from hil.cloud.refusal import Refusal
 from tests.support.batch import document, records
 
 ALERT, RESULT, METRIC, LOG = MessageClass
+NONCE = "0f" * 16
 CONTRACT = ContractInForce(
     Contract(
         version=1,
@@ -58,7 +59,7 @@ BLENDED = st.one_of(
 
 
 def sealed(kind: MessageClass, rows, messages: int = 1):
-    return encode(rows, kind, messages=messages, site="plant-a", contract=CONTRACT)
+    return encode(rows, kind, messages=messages, site="plant-a", contract=CONTRACT, nonce=NONCE)
 
 
 def said_by(row: OutgoingRow) -> dict[str, object]:
@@ -112,6 +113,17 @@ def test_equal_rows_give_equal_bytes_and_so_one_digest(drawn):
     assert once.sha256 == hashlib.sha256(once.body).hexdigest()
 
 
+def test_batches_of_equal_rows_bear_different_names():
+    rows = (LogRow("started", "info", 1),)
+    names = {
+        encode(
+            rows, LOG, messages=1, site="plant-a", contract=CONTRACT, nonce=f"{number:032x}"
+        ).sha256
+        for number in range(2)
+    }
+    assert len(names) == 2
+
+
 def test_the_header_says_contract_site_privacy_scales_and_origin():
     row = ResultRow(1_700_000_000, "m@1", "ok", 900, 12, (("area_mm2", 23), ("lane", "left")))
     later = replace(row, time_s=1_700_000_007)
@@ -121,6 +133,7 @@ def test_the_header_says_contract_site_privacy_scales_and_origin():
         "v": 1,
         "class": "result",
         "site": "plant-a",
+        "nonce": NONCE,
         "rows": 2,
         "items": 2,
         "contract": "5e" * 32,

@@ -28,6 +28,7 @@ def document(**changes: Any) -> dict[str, Any]:
         "v": 1,
         "class": "result",
         "site": SITE,
+        "nonce": "0" * 32,
         "rows": 2,
         "items": 2,
         "contract": "c" * 64,

@@ -1,0 +1,133 @@
+"""Wiring of the device journey: inventory, contracts, access, presence."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from gateway.broker.dynsec import Dynsec
+from gateway.broker.mqtt import Link
+from gateway.config import Config
+from gateway.fleet.folder import Catalogue
+from gateway.fleet.presence import Presence
+from gateway.identity import pki, store
+from gateway.identity.authority import Authority
+from gateway.identity.connection import Connection, Granted
+from gateway.identity.enrolment import Candidate, RequestRefused, enrol
+from gateway.identity.inventory import Addition, Device
+from gateway.identity.watch import Facts
+from gateway.model.access import Access, Role, role
+from gateway.model.contract import ContractInForce
+from gateway.model.errors import RefusedError
+from gateway.model.identity import DeviceId, device_id
+from gateway.model.time import Clock, UnixMs
+from gateway.store.sqlite import Engine
+
+
+class UnusableRequestError(Exception):
+    """A request to the control API names something that cannot be used."""
+
+
+@dataclass(slots=True)
+class Fleet:
+    """The devices of the site and what each may do."""
+
+    config: Config
+    clock: Clock
+    state: Engine
+    authority: Authority
+    catalogue: Catalogue
+    changed: Callable[[], None]
+    devices: dict[DeviceId, Device] = field(default_factory=dict[DeviceId, Device])
+    presence: Presence = field(default_factory=Presence)
+    control: Dynsec | None = None
+    """The way to the broker's access rules while there is a connection."""
+    data: Link | None = None
+
+    async def load(self) -> None:
+        """Read the inventory."""
+        async with self.state.reader() as db:
+            self.devices = {device.id: device for device in await store.read_devices(db)}
+
+    def contract_of(self, device: DeviceId) -> ContractInForce | None:
+        """Return the contract that binds ``device``; None when it may send nothing."""
+        known = self.devices.get(device)
+        if known is None or role(known.access) is not Role.FULL:
+            return None
+        found = self.catalogue.get(known.profile)
+        return found[1] if found else None
+
+    def access(self) -> dict[DeviceId, Access]:
+        """Return what each device may do, for the broker."""
+        return {device.id: device.access for device in self.devices.values()}
+
+    async def add(self, name: str, profile: str, csr_pem: bytes) -> Granted:
+        """Enrol a device: inventory first, then the broker, then its certificate.
+
+        Crash: after the inventory's commit the device exists without a certificate; the
+        operator removes or re-issues it. No certificate exists of an unknown device.
+
+        Raises:
+            UnusableRequestError: id, profile or request cannot be used.
+            RefusedError: the id is taken or the site is full.
+        """
+        try:
+            wanted = device_id(name)
+        except ValueError as error:
+            raise UnusableRequestError(str(error)) from error
+        if profile not in self.catalogue:
+            msg = f"no profile {profile!r}; there are: {', '.join(sorted(self.catalogue))}"
+            raise UnusableRequestError(msg)
+        candidate = Candidate(wanted, profile, self.catalogue[profile][0].trust)
+        now = UnixMs(self.clock.site())
+        enrolled = enrol(csr_pem, candidate, now, self.authority.issue_device)
+        if isinstance(enrolled, RequestRefused):
+            raise UnusableRequestError(enrolled.reason)
+        most = self.config.intake.max_devices
+        match await self.state.write(store.add, enrolled.device, most):
+            case Addition.EXISTS:
+                msg = f"a device {wanted} exists already; its certificate cannot be issued twice"
+                raise RefusedError(msg)
+            case Addition.FULL:
+                msg = f"the site has its {most} devices (intake.max_devices)"
+                raise RefusedError(msg)
+            case Addition.ADDED:
+                self.devices[wanted] = enrolled.device
+        if self.control is not None and self.data is not None:
+            await self.control.add(wanted, enrolled.device.access)
+            await self.tell_access(self.data, enrolled.device)
+        self.changed()
+        return Granted(
+            enrolled.certificate_pem.decode(),
+            self.authority.certificate_pem().decode(),
+            Connection(
+                id=wanted,
+                profile=profile,
+                host=self.config.site.addresses[0],
+                mqtt_port=self.config.broker.port,
+            ),
+        )
+
+    async def tell_access(self, link: Link, device: Device) -> None:
+        """Publish the retained ``down/access`` of a device; the broker forgets at its restart."""
+        document: dict[str, object] = {
+            "state": device.access.value,
+            "reasons": [],
+            "until": None,
+            "window": self.config.intake.window,
+        }
+        await link.publish(
+            f"line/{device.id}/down/access", msgspec.json.encode(document), retain=True
+        )
+
+    async def facts(self) -> Facts:
+        """Return what the certificate watch looks at."""
+        folder = Path(self.config.site.state_dir) / pki.FOLDER
+        server = pki.server_certificate(folder, self.authority)
+        return Facts(
+            site_ca_not_after=self.authority.not_after(),
+            server_not_after=server.not_after if server else UnixMs(0),
+            devices=[(one.id, one.not_after) for one in self.devices.values()],
+            recovery_key_file=None,
+        )

@@ -1,0 +1,179 @@
+"""Wiring of the message journey: intake -> spool -> anonymise -> seal -> uplink."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import aiosqlite
+
+from gateway.app.bell import Bell
+from gateway.config import Config
+from gateway.intake import store as intake_store
+from gateway.intake.store import Admitted, Arrival
+from gateway.model.contract import ContractInForce
+from gateway.model.message import Key, Message
+from gateway.model.outcome import MessageClass
+from gateway.model.time import Clock, SiteTime
+from gateway.privacy.anonymise import Leaves, anonymise, blend
+from gateway.spool import due, store, trace
+from gateway.spool.lifetime import HOUR_MS
+from gateway.store.sqlite import Engine
+from gateway.uplink.batch import Batch
+from gateway.uplink.encoding import encode
+from gateway.uplink.sealing import Held, NotYet, plan
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolSide:
+    """What the intake's transaction asks of the spool."""
+
+    contracts: Mapping[str, ContractInForce]
+
+    def enqueue(self, db: sqlite3.Connection, messages: Sequence[Message], now: SiteTime) -> None:
+        """Keep admitted messages."""
+        store.enqueue(db, messages, now, self.contracts)
+
+    def bury(self, db: sqlite3.Connection, keys: Sequence[Key], now: SiteTime) -> None:
+        """Record dead letters."""
+        store.bury(db, keys, now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """A planned batch, ready to be stored; ``withheld`` are messages of which nothing leaves."""
+
+    batch: Batch | None
+    sealed: list[int]
+    withheld: list[int]
+
+
+@dataclass(slots=True)
+class Queue:
+    """The durable queue, as intake, uplink and housekeeping see it."""
+
+    config: Config
+    clock: Clock
+    spool: Engine
+    reader: aiosqlite.Connection
+    contracts: dict[str, ContractInForce]
+    entropy: Callable[[int], bytes]
+    count: Callable[..., None]
+    point: Callable[[str], None]
+    changed: Callable[[], None]
+    bell: Bell = field(default_factory=Bell)
+    _since_seal: int = 0
+    _idle: bool = True
+
+    async def admit(self, batch: Sequence[tuple[Arrival, bytes]]) -> Admitted:
+        """Store what devices sent; return after the commit reached the disk."""
+        limits = self.config.intake
+        bounds = intake_store.Bounds(limits.dead_letters_max, limits.dead_letter_payload_bytes)
+        result = await self.spool.write(
+            intake_store.admit,
+            batch,
+            now=self.clock.site(),
+            spool=SpoolSide(self.contracts),
+            bounds=bounds,
+        )
+        self._since_seal += result.stored
+        if self._idle or result.alerts or self._since_seal >= self.config.uplink.batch_max_messages:
+            self.bell.ring()
+        return result
+
+    async def seal(self) -> float | None:
+        """Seal the most urgent batch that is due; see ``uplink.service.Queue``."""
+        self.bell.silence()
+        self._since_seal = 0
+        limits = self.config.uplink
+        waiting = await due.waiting(self.reader, limits.batch_max_messages)
+        held = [
+            Held(one.number, one.message_class, one.contract_sha256, one.received, one.size_bytes)
+            for one in waiting
+        ]
+        decision = plan(held, limits, self.clock.site())
+        if isinstance(decision, NotYet):
+            self._idle = decision.due_in_s is None
+            return decision.due_in_s
+        contents = await due.contents(self.reader, decision.message_class, decision.message_ids)
+        contract = self.contracts[decision.contract_sha256]
+        # Encoding a full batch takes tens of milliseconds: off the loop, or receipts wait.
+        made = await asyncio.to_thread(self._encode, decision.message_class, contract, contents)
+        await self.spool.write(self._store, made, now=self.clock.site())
+        self.point("after-seal")
+        return 0.0
+
+    def _encode(
+        self, message_class: MessageClass, contract: ContractInForce, contents: list[due.Content]
+    ) -> _Content:
+        leaving = {
+            one.number: anonymise(contract.contract, message_class, one.received // 1000, one.items)
+            for one in contents
+        }
+        sealed = [number for number, leaves in leaving.items() if isinstance(leaves, Leaves)]
+        rows = blend(
+            row for leaves in leaving.values() if isinstance(leaves, Leaves) for row in leaves.rows
+        )
+        withheld = [number for number in leaving if number not in set(sealed)]
+        if not rows:
+            return _Content(None, [], list(leaving))
+        batch = encode(
+            rows,
+            message_class,
+            messages=len(sealed),
+            site=self.config.site.name,
+            contract=contract,
+            nonce=self.entropy(16).hex(),
+        )
+        return _Content(batch, sealed, withheld)
+
+    @staticmethod
+    def _store(db: sqlite3.Connection, made: _Content, *, now: SiteTime) -> None:
+        store.withhold(db, made.withheld)
+        if made.batch is not None:
+            one = made.batch
+            sealed = store.SealedBatch(one.sha256, one.body, one.message_class, one.rows, one.items)
+            store.seal(db, sealed, made.sealed, now)
+
+    async def next(self) -> Batch | None:
+        """Return the sealed batch to send next."""
+        found = await trace.next_batch(self.reader)
+        if found is None:
+            return None
+        self.point("before-send")
+        return Batch(found.sha256, found.body, found.message_class, found.rows, found.items)
+
+    async def delivered(self, sha256: str) -> None:
+        """End a batch that the cloud has echoed."""
+        self.point("after-answer")
+        kept_h = max(
+            (one.contract.alert.kept_after_delivery_h for one in self.contracts.values()),
+            default=24,
+        )
+        await self.spool.write(store.delivered, sha256, self.clock.site(), kept_h * HOUR_MS)
+        self.point("after-delivered")
+        self.changed()
+
+    async def park(self, sha256: str, reason: str) -> None:
+        """Set a batch aside that the cloud refused for good."""
+        await self.spool.write(store.park, sha256, reason, self.clock.site())
+        self.changed()
+
+    async def parked(self) -> int:
+        """Return how many batches are parked."""
+        return await trace.parked(self.reader)
+
+    async def wait(self, seconds: float) -> None:
+        """Wait for news, at most ``seconds``."""
+        await self.bell.wait(seconds)
+
+    async def sweep(self) -> int:
+        """End what has outlived its retention, and hold trace and alerts in bounds."""
+        limits = self.config.spool
+
+        def unit(db: sqlite3.Connection, now: SiteTime) -> int:
+            ended = store.expire(db, now)
+            store.prune(db, now, trace_rows=limits.trace_rows_max, alerts=limits.alerts_shown_max)
+            return ended
+
+        return await self.spool.write(unit, self.clock.site())
