@@ -68,6 +68,14 @@ def test_pictures_leave_only_by_opt_in() -> None:
             "1: version: expected 1, got 2: write just that",
         ),
         (
+            HEAD.replace("1", "true"),
+            "1: version: expected 1, got true: write just that",
+        ),
+        (
+            HEAD.replace("1", "1.0"),
+            "1: version: expected 1, got 1.0: write just that",
+        ),
+        (
             HEAD.replace("my-board", "another"),
             "2: name: expected the name of its profile, 'my-board', got 'another': correct it",
         ),
