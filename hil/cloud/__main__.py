@@ -17,14 +17,12 @@ from typing import Final, get_args
 
 import msgspec
 
-from hil.cloud import pki
 from hil.cloud.batch import examine
 from hil.cloud.ledger import Entry, LedgerReader
 from hil.cloud.mode import Fault, FaultKind, ModeFaultError, ModeFile, Wan
-from hil.cloud.presence import Presence
+from hil.cloud.presence import AlreadyServedError, Presence
 from hil.cloud.records import pictures, plain_bytes, readable, records
 from hil.cloud.refusal import Refusal
-from hil.cloud.server import AlreadyServedError, serve
 from hil.cloud.table import HEAD, line, summary
 
 WATCH_PERIOD_S: Final = 0.25
@@ -54,12 +52,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _init(options: argparse.Namespace) -> int:
+    from hil.cloud import pki  # noqa: PLC0415  # loads slowly, and only this command needs it
+
     made = pki.ensure(options.dir, options.site, datetime.now(UTC), options.client_days)
     print(f"{options.dir}: {'made ' + ', '.join(made) if made else 'complete, nothing to make'}")
     return 0
 
 
 def _serve(options: argparse.Namespace) -> int:
+    from hil.cloud.server import serve  # noqa: PLC0415  # the same
+
     _initialised(options.dir)
 
     async def until_told() -> None:

@@ -1,8 +1,9 @@
 """The company's keys and certificates, as the stand-in needs them: files in one folder.
 
-A CA, the receiver's server certificate, and the client certificate that a gateway
-uploads with (its common name is the site's name). For development and tests only: a
-real company's CA key lies on no gateway and beside no receiver.
+A CA, the receiver's server certificate, the client certificate that a gateway uploads
+with (its common name is the site's name), and the recovery key to which a gateway wraps
+its secrets. For development and tests only: a real company's CA key lies beside no
+receiver, and the private half of its recovery key in a safe.
 """
 
 import ipaddress
@@ -43,7 +44,8 @@ def ensure(folder: Path, site: str, now: datetime, client_days: int | None = Non
     With ``client_days`` the client certificate is made anew in any case and ends that many
     days after ``now``; a negative number makes one that has expired.
 
-    Files: ``ca.pem ca-key.pem server-cert.pem server-key.pem gateway-cert.pem gateway-key.pem``.
+    Files: ``ca.pem ca-key.pem server-cert.pem server-key.pem gateway-cert.pem
+    gateway-key.pem recovery-key.pem recovery-public.pem``.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     made: list[str] = []
@@ -74,6 +76,10 @@ def ensure(folder: Path, site: str, now: datetime, client_days: int | None = Non
     if client_days is not None or not fits:
         new = _issue(authority, key, client, now)
         _write(folder / "gateway-cert.pem", _pem(new), made)
+
+    public = _public_pem(_key(folder / "recovery-key.pem", made))
+    if _content(folder / "recovery-public.pem") != public:
+        _write(folder / "recovery-public.pem", public, made)
     return made
 
 
@@ -189,10 +195,21 @@ def _key(path: Path, made: list[str]) -> ec.EllipticCurvePrivateKey:
 
 
 def _load(path: Path) -> x509.Certificate | None:
+    text = _content(path)
+    return None if text is None else x509.load_pem_x509_certificate(text)
+
+
+def _content(path: Path) -> bytes | None:
     try:
-        return x509.load_pem_x509_certificate(path.read_bytes())
+        return path.read_bytes()
     except FileNotFoundError:
         return None
+
+
+def _public_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
 
 
 def _pem(certificate: x509.Certificate) -> bytes:

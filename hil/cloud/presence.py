@@ -1,7 +1,9 @@
-"""Is a server on this folder, and what does it say of itself? Seen from another process."""
+"""Is a server on this folder, and what does it say of itself? A lock and a file tell."""
 
 import fcntl
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +12,12 @@ import msgspec
 from hil.cloud.mode import Wan
 
 POLL_PERIOD_S: Final = 0.02
+LOCK_TRIES: Final = 20
+LOCK_PERIOD_S: Final = 0.05
+
+
+class AlreadyServedError(Exception):
+    """Another server runs on this folder; end that one first."""
 
 
 class Serving(msgspec.Struct, frozen=True):
@@ -18,6 +26,27 @@ class Serving(msgspec.Struct, frozen=True):
     port: int
     pid: int
     wan: Wan
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold the folder for one server; the lock goes with the process, however it ends.
+
+    Raises:
+        AlreadyServedError: another server holds it.
+    """
+    with (folder / "serve.lock").open("a") as lock:
+        # A command that looks whether a server runs holds the lock for an instant.
+        for last in (False,) * LOCK_TRIES + (True,):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as fault:
+                if last:
+                    msg = f"a server runs on {folder} already; end it first"
+                    raise AlreadyServedError(msg) from fault
+                time.sleep(LOCK_PERIOD_S)
+        yield
 
 
 class Presence:

@@ -2,11 +2,8 @@
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -17,33 +14,11 @@ from aiohttp.typedefs import Handler, Middleware
 from hil.cloud.batch import BODY_MAX_BYTES
 from hil.cloud.ledger import Ledger
 from hil.cloud.mode import ModeFile, publish
+from hil.cloud.presence import held
 from hil.cloud.uploads import Uploads, named
 from hil.cloud.wan import HOST, Wan, reserved, tls
 
 WATCH_PERIOD_S: Final = 0.05
-LOCK_TRIES: Final = 20
-LOCK_PERIOD_S: Final = 0.05
-
-
-class AlreadyServedError(Exception):
-    """Another server runs on this folder; end that one first."""
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder for one server; the lock goes with the process, however it ends."""
-    with (folder / "serve.lock").open("a") as lock:
-        # A command that looks whether a server runs holds the lock for an instant.
-        for last in (False,) * LOCK_TRIES + (True,):
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as fault:
-                if last:
-                    msg = f"a server runs on {folder} already; end it first"
-                    raise AlreadyServedError(msg) from fault
-                time.sleep(LOCK_PERIOD_S)
-        yield
 
 
 async def serve(folder: Path, port: int, stop: asyncio.Event) -> None:
@@ -58,7 +33,7 @@ async def serve(folder: Path, port: int, stop: asyncio.Event) -> None:
         OSError: somebody else listens on ``port``, or the certificates cannot be read.
     """
     with (
-        _alone(folder),
+        held(folder),
         Ledger(folder) as ledger,
         ThreadPoolExecutor(1, "writer") as worker,
         reserved(port or _last_port(folder)) as number,

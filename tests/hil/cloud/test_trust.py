@@ -77,7 +77,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_making_the_keys_twice_changes_nothing(tmp_path: Path) -> None:
-    assert len(pki.ensure(tmp_path, SITE, NOW)) == 6
+    assert len(pki.ensure(tmp_path, SITE, NOW)) == 8
     before = contents(tmp_path)
     assert pki.ensure(tmp_path, SITE, NOW) == []
     assert contents(tmp_path) == before
@@ -92,6 +92,8 @@ def test_what_a_crash_left_out_is_made_and_fits_the_rest(tmp_path: Path) -> None
     pki.ensure(tmp_path, SITE, NOW)
     (tmp_path / "gateway-key.pem").unlink()
     assert pki.ensure(tmp_path, SITE, NOW) == ["gateway-key.pem", "gateway-cert.pem"]
+    (tmp_path / "recovery-public.pem").unlink()
+    assert pki.ensure(tmp_path, SITE, NOW) == ["recovery-public.pem"]
     (tmp_path / "ca-key.pem").unlink()
     made = pki.ensure(tmp_path, SITE, NOW)
     assert made == ["ca-key.pem", "ca.pem", "server-cert.pem", "gateway-cert.pem"]
