@@ -8,7 +8,6 @@ import argparse
 import os
 import shutil
 import sys
-import time  # noqa: TID251  # no gateway runs yet whose clock could be asked
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,17 +17,19 @@ import msgspec
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from gateway.app.clock import SystemClock
 from gateway.cli.exits import DONE, FAILED, REFUSED, UNUSABLE
 from gateway.cli.profile import SHIPPED_FOLDERS
 from gateway.cli.siteplan import SYSTEM_CONFIG, Options, SitePlan, check
 from gateway.cli.template import render
+from gateway.config import ConfigError, parse
 from gateway.identity import interfaces, keys, names, pki, recovery
 from gateway.identity.authority import Authority
 from gateway.identity.files import PUBLIC_FILE, private_folder, write_whole
 from gateway.identity.limits import CLOCK_FLOOR_MS, KEY_FILE_BYTES_MAX
 from gateway.identity.pki import NewSite, SiteExistsError
 from gateway.model.errors import OperatorFaultError, RefusedError
-from gateway.model.time import UnixMs
+from gateway.model.time import SiteTime, UnixMs
 
 _KEEP_SAFE: Final = """
   ** The private recovery key of this site lies in
@@ -120,12 +121,18 @@ def main(arguments: argparse.Namespace) -> int:
         return UNUSABLE
     given: Path | None = arguments.recovery_key
     try:
+        parse(render(plan.values).encode(), str(plan.config), plan.config.parent)
+    except ConfigError as error:
+        for finding in error.findings:
+            _complain(finding)
+        return UNUSABLE
+    try:
         company_key = None if given is None else _company_key(given)
     except (OperatorFaultError, OSError) as error:
         _complain(f"--recovery-key: {error}")
         return UNUSABLE
     try:
-        made = make(plan, company_key, wall_clock())
+        made = make(plan, company_key, SystemClock(SiteTime(0)).wall())
     except RefusedError as error:
         _complain(str(error))
         return REFUSED
@@ -243,11 +250,6 @@ def _tell(plan: SitePlan, made: Made, findings: tuple[str, ...], *, as_json: boo
         _complain(f"note: {finding}")
     if made.recovery_file is not None:
         print(_KEEP_SAFE.format(path=made.recovery_file), file=sys.stderr)
-
-
-def wall_clock() -> UnixMs:
-    """Return the wall clock of a command that runs without a gateway."""
-    return UnixMs(time.time_ns() // 1_000_000)
 
 
 def _options(arguments: argparse.Namespace) -> Options:

@@ -64,8 +64,9 @@ class Authority:
         """Return the CA certificate, which devices trust."""
         return self.certificate.public_bytes(serialization.Encoding.PEM)
 
+    @property
     def not_after(self) -> UnixMs:
-        """Return the end of the CA's life; nothing that it issues outlives it."""
+        """The end of the CA's life; nothing that it issues outlives it."""
         return UnixMs(int(self.certificate.not_valid_after_utc.timestamp()) * 1000)
 
     def permitted(self) -> Permitted:

@@ -13,7 +13,6 @@ SERVER_WARNING_DAYS: Final = 90  # far below the third at which a start renews i
 DEVICE_WARNING_DAYS: Final = 60
 SITE_CA_WARNING_DAYS: Final = 730  # a certificate issued now would be cut short by the CA's end
 
-DEVICES_MAX: Final = 500  # one gateway, one site; larger sites run several gateways
 REQUEST_BYTES_MAX: Final = 8_192
 ENVELOPE_BYTES_MAX: Final = 131_072
 KEY_FILE_BYTES_MAX: Final = 65_536

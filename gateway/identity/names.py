@@ -18,7 +18,7 @@ from gateway.identity.limits import ADDRESSES_MAX
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-# RFC 9476 and ICANN reserve .internal for private use: nobody can ever own such a name.
+# ICANN reserved .internal for private use in 2024: nobody can ever own such a name.
 SUFFIX: Final = "site-gateway.internal"
 SITE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
