@@ -26,10 +26,11 @@ if [ ! -e $policy ]; then # one of ours that a killed run left behind is taken o
 fi
 
 apt() {
-  DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 \
+  DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get -qq -o DPkg::Lock::Timeout=300 \
     -o Acquire::Retries=3 -o Acquire::http::Timeout=30 -o Acquire::https::Timeout=30 "$@"
 }
 
+dpkg --configure -a >"$log" 2>&1 || true # what a run that was cut off left half done
 # A foreign source that is down must not stop us: whether the packages came decides.
 apt update || echo "setup: some package lists could not be fetched" >&2
 if ! apt install -y --no-install-recommends "$@" >"$log"; then

@@ -133,7 +133,7 @@ make_environment() {
 }
 
 pip() {
-  $venv/bin/python -m pip install -q --disable-pip-version-check --no-input \
+  $venv/bin/python -m pip install -qq --disable-pip-version-check --no-input \
     --retries 5 --timeout 60 "$@"
 }
 
