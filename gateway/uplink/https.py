@@ -113,10 +113,7 @@ class Https:
         )
         async with request as response:
             body = bytearray()
-            while len(body) <= ANSWER_MAX_BYTES:
-                piece = await response.content.read(ANSWER_MAX_BYTES + 1 - len(body))
-                if not piece:
-                    break
+            while piece := await response.content.read(ANSWER_MAX_BYTES + 1 - len(body)):
                 body += piece
             return Answer(
                 response.status,

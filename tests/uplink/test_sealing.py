@@ -77,8 +77,10 @@ def test_metrics_are_never_sealed_as_rows():
 
 
 def test_the_next_time_is_the_earliest_of_all_queues():
-    queue = [held(1, LOG, 50), held(2, RESULT, 20), held(3, RESULT, 30, "b")]
-    assert plan(queue, LIMITS, NOW) == NotYet(10.0)
+    for ages in ([50, 30, 20], [20, 50, 30], [30, 20, 50]):
+        of_a, of_b, of_logs = ages
+        queue = [held(1, RESULT, of_a), held(2, RESULT, of_b, "b"), held(3, LOG, of_logs)]
+        assert plan(queue, LIMITS, NOW) == NotYet(10.0)
 
 
 QUEUES = st.lists(
