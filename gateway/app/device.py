@@ -126,7 +126,7 @@ class Fleet:
         folder = Path(self.config.site.state_dir) / pki.FOLDER
         server = pki.server_certificate(folder, self.authority)
         return Facts(
-            site_ca_not_after=self.authority.not_after(),
+            site_ca_not_after=self.authority.not_after,
             server_not_after=server.not_after if server else UnixMs(0),
             devices=[(one.id, one.not_after) for one in self.devices.values()],
             recovery_key_file=None,

@@ -58,7 +58,6 @@ class Queue:
     reader: aiosqlite.Connection
     contracts: dict[str, ContractInForce]
     entropy: Callable[[int], bytes]
-    count: Callable[..., None]
     point: Callable[[str], None]
     changed: Callable[[], None]
     bell: Bell = field(default_factory=Bell)

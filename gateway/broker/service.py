@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol
 
@@ -48,7 +48,8 @@ class Seen:
 
     state: State = State.STARTING
     pid: int | None = None
-    on_serving: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
+    running: Running | None = None
+    """The child, where the gateway manages it."""
 
 
 async def _serves(broker: Running, end: asyncio.Task[int], clock: Clock) -> bool:
@@ -69,8 +70,6 @@ async def _one_life(broker: Running, seen: Seen, clock: Clock) -> str:
         try:
             if await _serves(broker, end, clock):
                 seen.state = State.RUNNING
-                for tell in seen.on_serving:
-                    tell()
                 await asyncio.wait([end])
         finally:
             await broker.stop()
@@ -92,11 +91,11 @@ async def keep(
         seen.state = State.STARTING
         try:
             broker = await start()
-            seen.pid = broker.pid
+            seen.pid, seen.running = broker.pid, broker
             why = await _one_life(broker, seen, clock)
         except OperatorFaultError as error:
             why = str(error)
-        seen.state, seen.pid = State.DOWN, None
+        seen.state, seen.pid, seen.running = State.DOWN, None, None
         LOG.error("event=broker-down %s", why)
         report(Raised(BROKER_DOWN, SUBJECT, why))
         if clock.now() - began > STEADY_S:

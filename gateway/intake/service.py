@@ -40,7 +40,7 @@ class Notice(Protocol):
 
     def admitted(self, result: Admitted) -> None: ...
     def status(self, report: StatusReport) -> None: ...
-    def seen(self, device: DeviceId) -> None: ...
+    def heard(self, device: DeviceId) -> None: ...
 
 
 class Intake:
@@ -118,9 +118,9 @@ class Intake:
                         "event=refused device=%s reason=%s %s", device, reason.value, detail
                     )
                     if reason is not Reason.UNKNOWN_DEVICE:
-                        self._notice.seen(device)
+                        self._notice.heard(device)
                 case _:
-                    self._notice.seen(arrival.device if isinstance(arrival, Advisory)
+                    self._notice.heard(arrival.device if isinstance(arrival, Advisory)
                                       else arrival.message.key.device)  # fmt: skip
         for key in result.conflicts:
             LOG.error(

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+import aiosqlite
+
 from gateway.intake.receipt import (
     DIGESTS_KEPT,
     EPOCHS_CLOSED_KEPT,
@@ -314,3 +316,21 @@ def _receipt(epoch: int, origin: _Origin) -> Receipt:
     return Receipt(
         epoch, origin.marks[Stream.ALERT].mark, origin.marks[Stream.DATA].mark, refused=refused
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The epoch that a device used last: its marks and when it was used."""
+
+    epoch: int | None
+    alert: int
+    data: int
+    used: SiteTime | None
+
+
+async def origins(db: aiosqlite.Connection) -> dict[DeviceId, Origin]:
+    """Return the latest epoch of each device, on a read-only connection."""
+    rows = await db.execute_fetchall(
+        "SELECT device, epoch, alert, data, max(used_ms) FROM origin GROUP BY device"
+    )
+    return {DeviceId(r[0]): Origin(r[1], r[2], r[3], SiteTime(r[4])) for r in rows}

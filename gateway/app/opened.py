@@ -1,0 +1,108 @@
+"""The site's files, opened in order and closed in reverse: lock, folders, keys, databases."""
+
+import os
+import stat
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiosqlite
+
+from gateway.app.clock import SystemClock
+from gateway.app.offline import SPOOL_MIGRATIONS, STATE_MIGRATIONS, Places
+from gateway.config import Config
+from gateway.fleet.findings import Unusable
+from gateway.fleet.folder import Catalogue, read_profiles
+from gateway.identity import pki
+from gateway.identity.authority import Authority
+from gateway.identity.names import server_names
+from gateway.model.contract import ContractInForce
+from gateway.model.errors import OperatorFaultError
+from gateway.model.time import UnixMs
+from gateway.spool import store as spool_store
+from gateway.store import site_time
+from gateway.store.lock import hold
+from gateway.store.sqlite import Engine, open_offline
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What lies on the disk, ready for use. One reader a user: a snapshot is not shared."""
+
+    places: Places
+    clock: SystemClock
+    authority: Authority
+    catalogue: Catalogue
+    contracts: dict[str, ContractInForce]
+    state: Engine
+    spool: Engine
+    sealing: aiosqlite.Connection
+    showing: aiosqlite.Connection
+    tracing: aiosqlite.Connection
+
+
+def private_folder(path: Path) -> None:
+    """Make ``path`` (0700), or require that it is ours alone.
+
+    Raises:
+        OperatorFaultError: it belongs to somebody else or others may enter it.
+    """
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        msg = f"{path} does not belong to this user: set site.runtime_dir to another folder"
+        raise OperatorFaultError(msg)
+    if found.st_mode & 0o077:
+        msg = f"{path} is open to other users: chmod 700 {path}"
+        raise OperatorFaultError(msg)
+
+
+@asynccontextmanager
+async def opened(config: Config) -> AsyncGenerator[Opened]:
+    """Open the site of ``config`` inside the block.
+
+    Raises:
+        OperatorFaultError: something cannot be used; the message says what to do.
+        StateLockedError: a gateway runs on this state already.
+    """
+    places = Places.of(config)
+    if not places.state.is_dir():
+        msg = f"{places.state} is not there: make the site with 'site-gateway init', or restore it"
+        raise OperatorFaultError(msg)
+    with hold(places.lock):
+        private_folder(places.runtime)
+        catalogue = read_profiles(Path(config.site.profiles_dir))
+        if isinstance(catalogue, Unusable):
+            raise OperatorFaultError(str(catalogue))
+        with open_offline(places.state_db, STATE_MIGRATIONS) as db:
+            clock = SystemClock(site_time.floor(db))
+        authority = pki.load_authority(places.state / pki.FOLDER)
+        wanted = server_names(config.site.name, config.site.addresses)
+        pki.keep_server_certificate(
+            places.state / pki.FOLDER, authority, wanted, UnixMs(clock.site())
+        )
+        async with (
+            Engine(places.state_db, STATE_MIGRATIONS) as state,
+            Engine(places.spool_db, SPOOL_MIGRATIONS) as spool,
+            spool.reader() as sealing,
+            spool.reader() as showing,
+            spool.reader() as tracing,
+        ):
+            contracts = await spool.write(spool_store.remember, _contracts(catalogue))
+            yield Opened(
+                places,
+                clock,
+                authority,
+                catalogue,
+                contracts,
+                state,
+                spool,
+                sealing,
+                showing,
+                tracing,
+            )
+
+
+def _contracts(catalogue: Catalogue) -> Sequence[ContractInForce]:
+    return [contract for _, contract in catalogue.values()]

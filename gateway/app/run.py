@@ -1,0 +1,166 @@
+"""``site-gateway run``: everything of one site in one process, taken down in reverse order.
+
+The only file that builds adapters and hands them to services. Each task has a name and
+one owner; when one ends with an error, all end, and the service manager starts us again.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from gateway.app import control
+from gateway.app.device import Fleet
+from gateway.app.message import Queue
+from gateway.app.opened import Opened, opened
+from gateway.app.session import Session
+from gateway.app.site import Site
+from gateway.app.voices import Voices
+from gateway.broker import service as broker_service
+from gateway.broker.mosquitto import Certificates, Mosquitto, write_files
+from gateway.broker.roles import document
+from gateway.broker.service import Seen, State
+from gateway.config import Config
+from gateway.identity import pki
+from gateway.identity import service as identity_service
+from gateway.model.errors import OperatorFaultError
+from gateway.spool import service as spool_service
+from gateway.store import site_time
+from gateway.uplink.connectivity import Standing, start
+from gateway.uplink.https import Https
+from gateway.uplink.service import Uplink
+from gateway.web import http as web_http
+from gateway.web import service as web_service
+from gateway.web.service import Viewers
+
+FLOOR_EVERY_S = 60.0
+PASSWORD_BYTES = 32
+
+
+def nowhere(_: str) -> None:
+    """The named point that production passes without noticing."""
+
+
+async def serve(
+    config: Config,
+    *,
+    ready: Callable[[str], None],
+    point: Callable[[str], None] = nowhere,
+) -> None:
+    """Run the site until cancelled. ``ready`` gets the page's address when all is up.
+
+    ``point`` is called at named places, so that a test can end the process exactly there.
+
+    Raises:
+        OperatorFaultError: something here cannot be used; the message says what to do.
+        StateLockedError: a gateway runs on this state already.
+    """
+    async with AsyncExitStack() as stack:
+        files = await stack.enter_async_context(opened(config))
+        clock = files.clock
+        voices, seen = Voices(clock), Seen()
+        fleet = Fleet(config, clock, files.state, files.authority, files.catalogue, voices.news)
+        await fleet.load()
+        queue = Queue(
+            config=config,
+            clock=clock,
+            spool=files.spool,
+            reader=files.sealing,
+            contracts=files.contracts,
+            entropy=os.urandom,
+            point=point,
+            changed=voices.news,
+        )
+        password = _password(config)
+        socket_path = Path(config.broker.socket or files.places.runtime / "broker.sock")
+        session = Session(str(socket_path), password, fleet, queue, seen, voices, point)
+
+        jobs: dict[str, Coroutine[None, None, None]] = {"session": session.run()}
+        if config.broker.mode == "managed":
+            begin = _broker_start(config, files, fleet, socket_path, password)
+            jobs["broker"] = broker_service.keep(begin, seen, clock=clock, report=voices.report)
+        else:
+            seen.state = State.RUNNING
+
+        uplink = await _uplink(config, queue, voices, stack)
+        off = start(clock.site(), configured=False)
+        if uplink is not None:
+            jobs["uplink"] = uplink.run()
+
+        def standing() -> Standing:
+            return uplink.standing if uplink is not None else off
+
+        site = Site(config.site.name, clock, fleet, seen, voices.register, files.showing, standing)
+        voices.listeners.append(site.bell.ring)
+        viewers, page = Viewers(config.web.viewers_max), web_http.load_page()
+        jobs["page"] = web_service.run(site, page, viewers, clock, config.web.push_gap_ms)
+        jobs["retention"] = spool_service.run(
+            queue.sweep, clock=clock, every_s=config.spool.sweep_every_s
+        )
+        jobs["certificates"] = identity_service.run(
+            clock=clock, facts=fleet.facts, report=voices.report, clear=voices.clear_code
+        )
+        jobs["site-time"] = _keep_floor(files)
+
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        for name, job in jobs.items():
+            tasks.create_task(job, name=name)
+        routes = control.Routes(site, fleet, files.tracing)
+        await stack.enter_async_context(control.serving(routes, files.places.runtime))
+        serving = web_http.serving(site, page, viewers, config.web.port)
+        ready(await stack.enter_async_context(serving))
+        await asyncio.Event().wait()  # until cancelled; the stack unwinds in reverse
+
+
+def _broker_start(
+    config: Config, files: Opened, fleet: Fleet, at: Path, password: str
+) -> Callable[[], Coroutine[None, None, Mosquitto]]:
+    folder = files.places.state / pki.FOLDER
+    certificates = Certificates(
+        folder / pki.CA_CERTIFICATE, folder / pki.SERVER_CERTIFICATE, folder / pki.SERVER_KEY
+    )
+
+    async def begin() -> Mosquitto:
+        # Made anew at each start: the broker keeps nothing, the inventory is the truth.
+        access = document(fleet.access(), password=password, salt=os.urandom(12))
+        conf = write_files(files.places.broker, config.broker, certificates, access, at)
+        return await Mosquitto.start(conf, at)
+
+    return begin
+
+
+async def _uplink(
+    config: Config, queue: Queue, voices: Voices, stack: AsyncExitStack
+) -> Uplink | None:
+    if not config.uplink.url:
+        return None
+    cloud = await stack.enter_async_context(Https(config.uplink, queue.clock))
+    return Uplink(
+        queue=queue,
+        cloud=cloud,
+        clock=queue.clock,
+        entropy=os.urandom,
+        limits=config.uplink,
+        report=voices.report,
+        clear=voices.clear_code,
+        count=voices.register.count,
+    )
+
+
+async def _keep_floor(files: Opened) -> None:
+    while True:
+        await files.state.write(site_time.raise_floor, files.clock.site())
+        await files.clock.sleep(FLOOR_EVERY_S)
+
+
+def _password(config: Config) -> str:
+    """Return the gateway's password at the broker: fresh a start, or the external broker's."""
+    if config.broker.mode == "managed":
+        return os.urandom(PASSWORD_BYTES).hex()
+    path = Path(config.broker.password_file)
+    try:
+        return path.read_text().strip()
+    except OSError as error:
+        msg = f"{path}: {error.strerror}: put the broker's password for 'gateway' there"
+        raise OperatorFaultError(msg) from error

@@ -1,0 +1,148 @@
+"""One connection to the broker after another: access rules, retained documents, intake."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.app.device import Fleet
+from gateway.app.message import Queue
+from gateway.app.voices import Voices
+from gateway.broker.dynsec import AccessChangeError, Dynsec
+from gateway.broker.mqtt import Link, LinkLostError
+from gateway.broker.problems import BROKER_DOWN
+from gateway.broker.roles import GATEWAY
+from gateway.broker.service import SUBJECT, Seen
+from gateway.intake.problems import DEAD_LETTERS, KEY_CONFLICT, WRITE_FAILED
+from gateway.intake.service import Intake
+from gateway.intake.store import Admitted
+from gateway.intake.wire import Read, Reason, StatusReport, device_of, read
+from gateway.model.delivery import Delivery
+from gateway.model.identity import DeviceId
+from gateway.model.problem import Raised
+from gateway.model.time import SiteTime
+
+LOG = logging.getLogger(__name__)
+
+ECHO_EVERY_S = 5.0
+AGAIN_AFTER_S = 0.2
+AGAIN_AFTER_WRITE_FAILURE_S = 2.0
+SESSION_S = 3_600
+REFUSALS_STAND_MS = 600_000
+STORED = "messages_stored_total"
+
+
+@dataclass(slots=True)
+class Session:
+    """The gateway's side of the broker."""
+
+    socket_path: str
+    password: str
+    fleet: Fleet
+    queue: Queue
+    seen: Seen
+    voices: Voices
+    point: Callable[[str], None]
+    _refused_at: dict[DeviceId, SiteTime] = field(default_factory=dict[DeviceId, SiteTime])
+
+    async def run(self) -> None:
+        """Connect, work until the connection ends, connect again; until cancelled."""
+        while True:
+            pause_s = AGAIN_AFTER_S
+            try:
+                await self._one()
+            except* LinkLostError as lost:
+                LOG.warning("event=broker-link-lost %s", lost.exceptions[0])
+            except* AccessChangeError as silent:
+                LOG.warning("event=broker-silent %s", silent.exceptions[0])
+                if self.seen.running is not None:
+                    await self.seen.running.stop()  # it runs but does not serve: start it again
+            except* sqlite3.Error as failed:
+                pause_s = AGAIN_AFTER_WRITE_FAILURE_S
+                self.voices.report(Raised(WRITE_FAILED, "spool.db", str(failed.exceptions[0])))
+            self.fleet.control = self.fleet.data = None
+            self.voices.news()
+            await self.voices.clock.sleep(pause_s)
+
+    def _link(self, identifier: str, session_s: int) -> Link:
+        return Link(
+            self.socket_path,
+            identifier=identifier,
+            username=GATEWAY,
+            password=self.password,
+            session_s=session_s,
+        )
+
+    async def _one(self) -> None:
+        async with (
+            self._link("gateway-control", 0) as control,
+            self._link("gateway", SESSION_S) as data,
+            asyncio.TaskGroup() as tasks,
+        ):
+            dynsec = Dynsec(control)
+            await dynsec.subscribe()
+            tasks.create_task(dynsec.run(), name="broker-control")
+            await dynsec.reconcile(self.fleet.access())
+            for device in list(self.fleet.devices.values()):
+                await self.fleet.tell_access(control, device)
+            self.fleet.control, self.fleet.data = dynsec, control
+            intake = Intake(
+                inbox=data,
+                read=self.read,
+                admit=self.queue.admit,
+                notice=self,
+                clock=self.voices.clock,
+                limits=self.queue.config.intake,
+                point=self.point,
+            )
+            await data.subscribe("line/+/up/#", 1)
+            tasks.create_task(intake.run(), name="intake")
+            while True:
+                await dynsec.echo()
+                self._forgive()
+                self.voices.clear(BROKER_DOWN, SUBJECT)
+                await self.voices.clock.sleep(ECHO_EVERY_S)
+
+    def _forgive(self) -> None:
+        """Clear what stands against devices that have sent nothing wrong for a while."""
+        long_ago = self.voices.clock.site() - REFUSALS_STAND_MS
+        for device in [one for one, at in self._refused_at.items() if at <= long_ago]:
+            del self._refused_at[device]
+            self.voices.clear(DEAD_LETTERS, device)
+
+    def read(self, delivery: Delivery) -> Read:
+        """Read a delivery under the contract of its device."""
+        return read(delivery, self.fleet.contract_of(device_of(delivery.topic)))
+
+    def admitted(self, result: Admitted) -> None:
+        """Count what a commit brought, and say what a person should know."""
+        count = self.voices.register.count
+        count(STORED, result.stored)
+        count("messages_duplicate_total", result.duplicates)
+        self.voices.clear(WRITE_FAILED, "spool.db")
+        for device, reason in result.refused:
+            count("messages_refused_total", 1, reason=reason.value)
+            if reason is not Reason.UNKNOWN_DEVICE:
+                self._refused_at[device] = self.voices.clock.site()
+                detail = f"last reason: {reason.value}"
+                self.voices.report(Raised(DEAD_LETTERS, device, detail))
+        for device in result.opened:
+            self.voices.clear(KEY_CONFLICT, device)
+        for key in result.conflicts:
+            count("messages_refused_total", 1, reason=Reason.CONFLICT.value)
+            detail = f"{key.stream.value} {key.seq} of epoch {key.epoch}"
+            self.voices.report(Raised(KEY_CONFLICT, key.device, detail))
+        if result.stored or result.refused or result.conflicts:
+            self.voices.news()
+
+    def status(self, report: StatusReport) -> None:
+        """Note what a device says of itself."""
+        self.fleet.presence.said(
+            report.device, report.status, self.voices.clock.site(), live=not report.retained
+        )
+        self.voices.news()
+
+    def heard(self, device: DeviceId) -> None:
+        """Note that a device was heard."""
+        self.fleet.presence.seen(device, self.voices.clock.site())
