@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -111,7 +111,7 @@ def _proven_key(csr_pem: bytes) -> ec.EllipticCurvePublicKey | RequestRefused:
         return RequestRefused("the request's key is not on curve P-256: make an EC P-256 key")  # 2
     try:  # 3
         proven = request.is_signature_valid
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError):
+    except (UnsupportedAlgorithm, ValueError):
         proven = False
     if not proven:
         return RequestRefused("the request is not signed with the key it names: make it again")

@@ -190,7 +190,7 @@ class Control:
     def __init__(self, site: Path) -> None:
         self.config = load(site / "gateway.toml")
         self.authority = pki.load_authority(site / "state" / "pki")
-        Path(self.config.site.runtime_dir).mkdir(mode=0o700)
+        Path(self.config.site.runtime_dir).mkdir(mode=0o700, exist_ok=True)
         self.wishes: list[str] = []
         self.refusal: tuple[int, str] | None = None
 
@@ -249,3 +249,39 @@ async def test_a_gateways_refusal_is_told_in_its_own_words(site, capsys, status,
         assert await asyncio.to_thread(add, site, "cam-01") == code
     assert capsys.readouterr().err == "site-gateway device: because of the moon\n"
     assert list((site / "devices").iterdir()) == []
+
+
+async def test_a_certificate_for_another_key_is_not_taken(site, bench):
+    control = Control(site)
+    stranger = json.dumps({"certificate_pem": bench.device().certificate.read_text()})
+
+    class Swapping(Control):
+        async def post(self, asked: web.Request) -> web.Response:
+            granted = json.loads((await control.post(asked)).text or "")
+            return web.json_response(granted | json.loads(stranger))
+
+    async with Swapping(site).running():
+        with pytest.raises(RuntimeError, match="is not for the key that was asked for"):
+            await asyncio.to_thread(add, site, "cam-01")
+    assert list((site / "devices").iterdir()) == []
+
+
+async def test_what_was_granted_is_not_thrown_away_when_the_folder_cannot_be_made(site, capsys):
+    out = site / "devices" / "cam-01"
+
+    class Meddling(Control):
+        async def post(self, asked: web.Request) -> web.Response:
+            out.mkdir()
+            (out / "precious").touch()
+            return await super().post(asked)
+
+    async with Meddling(site).running():
+        assert await asyncio.to_thread(add, site, "cam-01") == 1
+    said = capsys.readouterr().err
+    (kept,) = (site / "devices").glob(".cam-01.*")
+    assert f"cam-01 is enrolled, but {out} could not be made" in said
+    assert f"what there is of it lies in {kept}" in said
+    assert {path.name for path in kept.iterdir()} == {
+        *("key.pem", "cert.pem", "ca.pem", "connection.json")
+    }
+    assert [path.name for path in out.iterdir()] == ["precious"]

@@ -98,6 +98,15 @@ def test_a_request_signed_with_another_key_is_refused(bench):
     assert refusal(bench, csr) == "the request is not signed with the key it names: make it again"
 
 
+def test_a_request_signed_by_an_unknown_method_is_refused(bench):
+    der = x509.load_pem_x509_csr(request(keys.draw())).public_bytes(serialization.Encoding.DER)
+    ecdsa_with_sha256 = bytes.fromhex("06082a8648ce3d040302")
+    assert der.count(ecdsa_with_sha256) == 1
+    odd = der.replace(ecdsa_with_sha256, ecdsa_with_sha256[:-1] + b"\x09")
+    csr = x509.load_der_x509_csr(odd).public_bytes(serialization.Encoding.PEM)
+    assert refusal(bench, csr) == "the request is not signed with the key it names: make it again"
+
+
 @pytest.mark.parametrize(
     "make",
     [

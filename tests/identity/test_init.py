@@ -174,6 +174,11 @@ def test_a_recovery_key_is_never_overwritten(site, capsys):
             "batches go over https only",
         ),
         (["--name", "p", "--ip", "10.0.0.1", "--broker-mode", "external"], "--broker-socket"),
+        (["--name", "p", "--ip", "10.0.0.1", "--broker-socket", "/b"], "belong to --broker-mode"),
+        (
+            ["--name", "p", "--ip", "10.0.0.1", "--state-dir", "/x", "--runtime-dir", "/x"],
+            "choose two",
+        ),
         (["--name", "p", "--ip", "10.0.0.1", "--recovery-key", "/nowhere.pem"], "--recovery-key"),
         (["--name", "p", "--ip", "10.0.0.1", "--web-port", "0"], "0 is no port"),
         (["--ip", "10.0.0.1"], "--name"),
@@ -278,6 +283,20 @@ def test_a_configuration_inside_its_state_folder_is_refused():
     assert findings == (
         "--config /s/gateway.toml lies inside the state folder /s: keep it outside",
     )
+
+
+def test_more_addresses_than_a_certificate_bears_are_refused():
+    ips = tuple(f"10.0.0.{last}" for last in range(1, 40))
+    assert check(options("/s/gateway.toml", ips=ips), 0) == (
+        "40 addresses: at most 32 fit one certificate",
+    )
+
+
+def test_what_the_gateway_would_refuse_to_read_is_not_written(site, capsys):
+    files = ["--uplink-ca", "a", "--uplink-certificate", "b", "--uplink-key", "c"]
+    assert usual(site, "--uplink-url", "https://cloud.example/?site=7", *files) == 2
+    assert "is not of the form https://host[:port][/path]" in capsys.readouterr().err
+    assert not site.exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
