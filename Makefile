@@ -51,9 +51,9 @@ fmt: ready-dev ## format, and repair what ruff can repair
 	@$(BIN)/ruff check --fix
 
 .PHONY: lint
-lint: lint-mypy lint-pyright lint-ruff lint-format lint-imports ## ruff, mypy, basedpyright, layers of imports
+lint: lint-mypy lint-pyright lint-ruff lint-format lint-imports lint-shell ## ruff, mypy, basedpyright, layers of imports, shell scripts
 
-.PHONY: lint-ruff lint-format lint-mypy lint-pyright lint-imports
+.PHONY: lint-ruff lint-format lint-mypy lint-pyright lint-imports lint-shell
 lint-ruff: ready-dev
 	@$(BIN)/ruff check --quiet
 lint-format: ready-dev
@@ -63,7 +63,9 @@ lint-mypy: ready-dev
 lint-pyright: ready-dev
 	@$(BIN)/basedpyright --level error
 lint-imports: ready-dev
-	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@said=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$said"; exit 1; }
+lint-shell: # make test installs shellcheck; without it, the other checks still count
+	@! command -v shellcheck >/dev/null || shellcheck tools/*.sh .ci/run
 
 .PHONY: crash
 crash: ready-test ## kill -9 and full disks, the long form: 200 rounds

@@ -66,6 +66,7 @@ find_missing() {
   needs_command ip iproute2
   needs_command nft nftables
   needs_command openssl openssl
+  needs_command shellcheck shellcheck
 }
 
 # ---------------------------------------------------------------- packages
