@@ -8,6 +8,7 @@ Every fault of network, TLS and files ends here as ``Unreached`` (may pass by it
 ``Unaccepted`` (a person must change something), in words for that person.
 """
 
+import os
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -143,7 +144,7 @@ class Https:
         try:
             pem = self._certificate.read_bytes()
         except OSError as error:
-            return f"{self._certificate} cannot be read: {error.strerror}"
+            return f"{self._certificate} cannot be read: {_named(error)}"
         return certificate.fault(pem, self._clock.wall())
 
     def _context(self) -> ssl.SSLContext | Unaccepted:
@@ -208,7 +209,10 @@ def _words(error: ssl.SSLError) -> str:
 
 
 def _named(error: OSError) -> str:
-    return _words(error) if isinstance(error, ssl.SSLError) else str(error.strerror or error)
+    if isinstance(error, ssl.SSLError):
+        return _words(error)
+    # asyncio puts addresses into strerror; the kernel's own words are plainer.
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -250,7 +250,7 @@ async def test_a_closed_port_is_not_reached(company: Company):
     async with serving(Script().handle, None) as port:
         pass
     outcome = await post_once(company.limits(port))
-    assert reason(outcome, Unreached).startswith(f"127.0.0.1:{port} cannot be reached: ")
+    assert reason(outcome, Unreached) == f"127.0.0.1:{port} cannot be reached: Connection refused"
 
 
 @pytest.mark.parametrize(
