@@ -19,7 +19,7 @@ from gateway.identity.inventory import Addition, Device
 from gateway.identity.watch import Facts
 from gateway.model.access import Access, Role, role
 from gateway.model.contract import ContractInForce
-from gateway.model.errors import RefusedError
+from gateway.model.errors import OperatorFaultError, RefusedError
 from gateway.model.identity import DeviceId, device_id
 from gateway.model.time import Clock, UnixMs
 from gateway.store.sqlite import Engine
@@ -34,6 +34,8 @@ class Fleet:
     """The devices of the site and what each may do."""
 
     config: Config
+    folder: Path
+    """Where gateway.toml lies."""
     clock: Clock
     state: Engine
     authority: Authority
@@ -80,7 +82,7 @@ class Fleet:
             msg = f"no profile {profile!r}; there are: {', '.join(sorted(self.catalogue))}"
             raise UnusableRequestError(msg)
         candidate = Candidate(wanted, profile, self.catalogue[profile][0].trust)
-        now = UnixMs(self.clock.site())
+        now = self.clock.wall()  # site time may be ahead of it, and devices compare with theirs
         enrolled = enrol(csr_pem, candidate, now, self.authority.issue_device)
         if isinstance(enrolled, RequestRefused):
             raise UnusableRequestError(enrolled.reason)
@@ -123,11 +125,15 @@ class Fleet:
 
     async def facts(self) -> Facts:
         """Return what the certificate watch looks at."""
-        folder = Path(self.config.site.state_dir) / pki.FOLDER
-        server = pki.server_certificate(folder, self.authority)
+        try:
+            folder = Path(self.config.site.state_dir) / pki.FOLDER
+            server = pki.server_certificate(folder, self.authority)
+        except OperatorFaultError:
+            server = None  # its key was opened to others: the next start says so and stops
+        recovery = self.folder / pki.RECOVERY_PRIVATE_FILE
         return Facts(
             site_ca_not_after=self.authority.not_after,
             server_not_after=server.not_after if server else UnixMs(0),
             devices=[(one.id, one.not_after) for one in self.devices.values()],
-            recovery_key_file=None,
+            recovery_key_file=str(recovery) if recovery.exists() else None,
         )

@@ -19,7 +19,6 @@ from gateway.identity.authority import Authority
 from gateway.identity.names import server_names
 from gateway.model.contract import ContractInForce
 from gateway.model.errors import OperatorFaultError
-from gateway.model.time import UnixMs
 from gateway.spool import store as spool_store
 from gateway.store import site_time
 from gateway.store.lock import hold
@@ -79,9 +78,7 @@ async def opened(config: Config) -> AsyncGenerator[Opened]:
             clock = SystemClock(site_time.floor(db))
         authority = pki.load_authority(places.state / pki.FOLDER)
         wanted = server_names(config.site.name, config.site.addresses)
-        pki.keep_server_certificate(
-            places.state / pki.FOLDER, authority, wanted, UnixMs(clock.site())
-        )
+        pki.keep_server_certificate(places.state / pki.FOLDER, authority, wanted, clock.wall())
         async with (
             Engine(places.state_db, STATE_MIGRATIONS) as state,
             Engine(places.spool_db, SPOOL_MIGRATIONS) as spool,

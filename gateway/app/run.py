@@ -44,11 +44,12 @@ def nowhere(_: str) -> None:
 
 async def serve(
     config: Config,
+    folder: Path,
     *,
     ready: Callable[[str], None],
     point: Callable[[str], None] = nowhere,
 ) -> None:
-    """Run the site until cancelled. ``ready`` gets the page's address when all is up.
+    """Run the site until cancelled. ``folder`` is that of gateway.toml; ``ready`` gets the page's address when all is up.
 
     ``point`` is called at named places, so that a test can end the process exactly there.
 
@@ -60,7 +61,9 @@ async def serve(
         files = await stack.enter_async_context(opened(config))
         clock = files.clock
         voices, seen = Voices(clock), Seen()
-        fleet = Fleet(config, clock, files.state, files.authority, files.catalogue, voices.news)
+        fleet = Fleet(
+            config, folder, clock, files.state, files.authority, files.catalogue, voices.news
+        )
         await fleet.load()
         queue = Queue(
             config=config,

@@ -1,0 +1,68 @@
+"""``site-gateway status``: what the page shows, on a terminal."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from gateway.app.offline import Places
+from gateway.cli.client import SOCKET_NAME, GatewayUnreachableError, request
+from gateway.cli.exits import DONE, UNREACHABLE, UNUSABLE
+from gateway.cli.where import Commands, add_config, config_path
+from gateway.config import ConfigError, load
+
+
+def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
+    """Add ``status`` to the program's commands."""
+    parser = commands.add_parser(
+        "status",
+        help="how the site is: problems, devices, queue, uplink",
+        description="Exit codes: 0 answered, 2 unusable configuration, "
+        "4 the gateway does not answer.",
+    )
+    add_config(parser)
+    parser.add_argument("--json", action="store_true", help="print the whole document")
+    parser.set_defaults(run=main)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Print the status and return the exit code."""
+    try:
+        config = load(config_path(arguments))
+        socket_path = Places.of(config).runtime / SOCKET_NAME
+        _, status = asyncio.run(request(socket_path, "GET", "/v1/status"))
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return UNUSABLE
+    except GatewayUnreachableError as error:
+        print(error, file=sys.stderr)
+        return UNREACHABLE
+    if arguments.json:
+        print(msgspec.json.encode(status).decode())
+    else:
+        for line in _lines(status):
+            print(line)
+    return DONE
+
+
+def _lines(status: dict[str, Any]) -> Iterator[str]:
+    broker, uplink = status["broker"], status["uplink"]
+    yield f"site {status['site']}, gateway {status['version']} (process {status['pid']})"
+    yield f"broker  {broker['state']}"
+    why = f": {uplink['last_error']}" if uplink["last_error"] else ""
+    yield f"uplink  {uplink['state']}{why}; {uplink['parked']} batches parked"
+    for name, depth in status["spool"].items():
+        oldest = "" if depth["oldest_s"] is None else f", oldest {depth['oldest_s']:.0f} s"
+        yield f"queue   {name:7} {depth['rows']:>8,} waiting, {depth['bytes']:>12,} bytes{oldest}"
+    for device in status["devices"]:
+        marks = f"alert {device['alert']}, data {device['data']}"
+        yield f"device  {device['id']:24} {device['state']:11} {device['access']:12} {marks}"
+    for problem in status["problems"]:
+        yield f"PROBLEM {problem['code']} ({problem['subject']}): {problem['title']}"
+        yield f"        {problem['detail']}"
+        yield f"        first: {problem['action']}"
+    if not status["problems"]:
+        yield "no problems"
