@@ -49,7 +49,9 @@ async def serve(
     ready: Callable[[str], None],
     point: Callable[[str], None] = nowhere,
 ) -> None:
-    """Run the site until cancelled. ``folder`` is that of gateway.toml; ``ready`` gets the page's address when all is up.
+        fleet = Fleet(
+            config, folder, clock, files.state, files.authority, files.catalogue, voices.news
+        )
 
     ``point`` is called at named places, so that a test can end the process exactly there.
 
