@@ -49,9 +49,9 @@ async def serve(
     ready: Callable[[str], None],
     point: Callable[[str], None] = nowhere,
 ) -> None:
-        fleet = Fleet(
-            config, folder, clock, files.state, files.authority, files.catalogue, voices.news
-        )
+    """Run the site until cancelled; ``ready`` gets the page's address when all is up.
+
+    ``folder`` is where gateway.toml lies.
 
     ``point`` is called at named places, so that a test can end the process exactly there.
 
