@@ -48,7 +48,7 @@ def advise(status: Status) -> tuple[Advice, ...]:
 
 def _raised(problems: list[ProblemStatus]) -> Iterator[Advice]:
     by_code: dict[str, list[ProblemStatus]] = {}
-    for problem in sorted(problems, key=lambda p: (p.since_ms, p.subject)):
+    for problem in sorted(problems, key=lambda p: (URGENCY[p.severity], p.since_ms, p.subject)):
         by_code.setdefault(problem.code, []).append(problem)
     for code, group in by_code.items():
         first = group[0]
@@ -61,7 +61,7 @@ def _raised(problems: list[ProblemStatus]) -> Iterator[Advice]:
             severity=first.severity,
             title=first.title,
             about=names([_called(p.subject) for p in group], SUBJECTS_NAMED_MAX),
-            since_ms=first.since_ms,
+            since_ms=min(p.since_ms for p in group),
             cause=first.cause,
             action=first.action,
             details=tuple(clipped(d, 2 * TEXT_MAX_CHARS) for d in details[:DETAILS_SHOWN_MAX]),

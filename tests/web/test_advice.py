@@ -32,6 +32,15 @@ def test_one_code_on_many_devices_is_one_thing_to_do():
     assert advice.details == ("cam-09: no word 9", "cam-08: no word 8", "cam-07: no word 7")
 
 
+def test_one_code_of_two_severities_counts_as_the_worse():
+    problems = [
+        problem("a", "x", severity=Severity.NOTICE, since_ms=1),
+        problem("a", "y", severity=Severity.CRITICAL, since_ms=2),
+    ]
+    (advice,) = advise(calm(problems=problems))
+    assert (advice.severity, advice.about, advice.since_ms) == (Severity.CRITICAL, "y and x", 1)
+
+
 def test_cause_and_first_action_are_those_of_the_vocabulary():
     (advice,) = advise(calm(problems=[problem("disk-write-failed", "spool", detail="EIO")]))
     assert (advice.cause, advice.action) == (
