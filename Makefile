@@ -43,7 +43,7 @@ quick: ready-dev ## pure code, and services on fakes: needs no broker, no browse
 
 .PHONY: check
 check: ready-dev ## lint and quick side by side, before a push; under a minute
-	@$(MAKE) -j2 --output-sync=target lint quick
+	@$(MAKE) -k -j2 --output-sync=target lint quick
 
 .PHONY: fmt
 fmt: ready-dev ## format, and repair what ruff can repair

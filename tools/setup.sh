@@ -67,6 +67,7 @@ find_missing() {
   needs_command nft nftables
   needs_command openssl openssl
   needs_command shellcheck shellcheck
+  needs_command strace strace
 }
 
 # ---------------------------------------------------------------- packages
