@@ -62,10 +62,13 @@ def load_page() -> Page:
 class Routes:
     """One method a path."""
 
-    def __init__(self, site: Site, page: Page, viewers: Viewers) -> None:
+    def __init__(
+        self, site: Site, page: Page, viewers: Viewers, *, take_within_s: float = TAKE_WITHIN_S
+    ) -> None:
         self._site = site
         self._page = page
         self._viewers = viewers
+        self._take_within_s = take_within_s
         folder = files("gateway.web") / "static"
         self._static = {name: (folder / name).read_bytes() for name in STATIC}
 
@@ -101,7 +104,7 @@ class Routes:
             try:
                 await response.write(stream.opening())
                 while (event := await viewer.next()) is not None:
-                    async with asyncio.timeout(TAKE_WITHIN_S):
+                    async with asyncio.timeout(self._take_within_s):
                         await response.write(event)
             except (TimeoutError, ConnectionError):
                 # closed, asleep or out of reach: the page comes back by itself when it can.

@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 import pytest
+from aiohttp import web
 
-from gateway.web.http import PageAddressError, load_page, serving
+from gateway.web.http import PageAddressError, Routes, load_page, serving
 from gateway.web.service import Viewers
 from gateway.web.status import Status
-from tests.simulators.site import SiteProgram, crop, page_of
+from gateway.web.view import view
+from tests.simulators.site import SiteProgram, calm, crop, device, page_of
 
 
 async def raw(url: str, request: bytes) -> bytes:
@@ -97,6 +99,32 @@ async def test_a_closed_page_gives_its_place_back(client):
                 async with client.head(f"{server.url}events") as asked:
                     if asked.status == 200:
                         break
+
+
+async def test_a_page_that_stops_reading_loses_its_place_and_fills_no_memory():
+    page, viewers = load_page(), Viewers(1)
+    runner = web.AppRunner(Routes(SiteProgram(), page, viewers, take_within_s=0.2).application())
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=4_096)
+    try:
+        writer.write(f"GET /events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+        await reader.readuntil(b"retry: 1000\n\n")  # and nothing after it
+        drawn = [
+            page.draw(view(calm(devices=[device(f"{name}-{n}") for n in range(500)])))
+            for name in ("odd", "even")
+        ]
+        number = 0
+        async with asyncio.timeout(15):
+            while viewers.full():  # the system's own buffers take some megabytes first
+                viewers.show(drawn[number % 2])
+                number += 1
+                await asyncio.sleep(0.01)
+    finally:
+        writer.transport.abort()
+        await runner.cleanup()
 
 
 async def test_stopping_ends_open_streams_at_once(client):
