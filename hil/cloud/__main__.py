@@ -195,10 +195,6 @@ def _summary(options: argparse.Namespace) -> int:
             print(json.dumps({**facts, "plain_ratio": against_plain.get(total.class_)}))
         return 0
     print("\n".join(summary(totals, against_plain)))
-    print(
-        "json/zstd: the batches' own JSON to what was sent; records/sent: the same records as\n"
-        f"compact JSON, one a line, to what was sent (newest {SAMPLED_BATCHES} batches a class)"
-    )
     return 0
 
 

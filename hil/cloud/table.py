@@ -5,7 +5,7 @@ from typing import Final
 
 from hil.cloud.ledger import ClassTotal, Entry
 
-HEAD: Final = "time      class     rows   items     bytes   ratio  times  batch"
+HEAD: Final = "UTC       class     rows   items     bytes   ratio  times  batch"
 
 
 def line(entry: Entry) -> str:
@@ -32,6 +32,10 @@ def summary(totals: list[ClassTotal], against_plain: dict[str, float]) -> list[s
             f"{total.wire_bytes:>10} {ratio(total.decoded_bytes, total.wire_bytes):>11} "
             f"{'-' if plain is None else f'{plain:.1f}x':>13} {total.sent_again:>6}"
         )
+    lines += [
+        "json/zstd: the batches' own JSON to what was sent; records/sent: the same records as",
+        "compact JSON, one a line, to what was sent (of the newest batches of each class)",
+    ]
     return lines if totals else ["nothing has arrived yet"]
 
 

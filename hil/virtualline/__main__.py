@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         "--rate", type=_rate, default=2.0, help="images a second and device; default: 2"
     )
     command.add_argument("--wan", choices=("up", "down"), default="up", help="default: up")
-    command.add_argument("--profile", default="factory-camera-v2", help="of devices that are added")
+    command.add_argument("--profile", default="virtual-camera", help="of devices that are added")
     return parser
 
 

@@ -13,8 +13,10 @@ from hil.virtualline.child import Child
 from hil.virtualline.restart import End, after, sentence
 
 SHOWN_LINES: Final = 10
-SHOWN_FROM_FAILURE: Final = 2
-"""The first end at once may be chance; from the second one on the log's end is shown."""
+SHOWN_FIRST_FAILURE: Final = 2
+"""A first end at once may be chance: the log's end is shown at the second ..."""
+SHOWN_EVERY_FAILURES: Final = 5
+"""... and after that at each fifth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Keeper:
                 self._say(
                     f"{self.part.name} {sentence(end)}; starting it again in {restart.wait_s:.1f} s"
                 )
-                if failures >= SHOWN_FROM_FAILURE:
+                if failures % SHOWN_EVERY_FAILURES == SHOWN_FIRST_FAILURE:
                     self.show_log()
                 await self._pause(restart.wait_s)
         finally:
