@@ -10,7 +10,7 @@ import aiosqlite
 from gateway.app.bell import Bell
 from gateway.config import Config
 from gateway.intake import store as intake_store
-from gateway.intake.store import Admitted, Arrival
+from gateway.intake.admitted import Admitted, Arrival
 from gateway.model.contract import ContractInForce
 from gateway.model.message import Key, Message
 from gateway.model.outcome import MessageClass

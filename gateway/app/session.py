@@ -14,9 +14,10 @@ from gateway.broker.mqtt import Link, LinkLostError
 from gateway.broker.problems import BROKER_DOWN
 from gateway.broker.roles import GATEWAY
 from gateway.broker.service import SUBJECT, Seen
+from gateway.fleet.problems import DEVICE_SILENT
+from gateway.intake.admitted import Admitted
 from gateway.intake.problems import DEAD_LETTERS, KEY_CONFLICT, WRITE_FAILED
 from gateway.intake.service import Intake
-from gateway.intake.store import Admitted
 from gateway.intake.wire import Read, Reason, StatusReport, device_of, read
 from gateway.model.delivery import Delivery
 from gateway.model.identity import DeviceId
@@ -141,6 +142,10 @@ class Session:
         self.fleet.presence.said(
             report.device, report.status, self.voices.clock.site(), live=not report.retained
         )
+        if report.status.state == "online":
+            self.voices.clear(DEVICE_SILENT, report.device)
+        else:
+            self.voices.report(Raised(DEVICE_SILENT, report.device))
         self.voices.news()
 
     def heard(self, device: DeviceId) -> None:

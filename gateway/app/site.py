@@ -127,13 +127,12 @@ class Site:
         ]
 
     def _not_private(self) -> list[str]:
-        """Return the contracts in use that let rows leave: such releases are no DP releases."""
+        """Return the contracts in use that let result rows leave: such releases are no DP releases."""
         used = {device.profile for device in self.fleet.devices.values()}
         return sorted(
             contract.contract.name
             for name, (_, contract) in self.fleet.catalogue.items()
-            if name in used
-            and (contract.contract.result.rows_leave or contract.contract.alert.picture_leaves)
+            if name in used and contract.contract.result.rows_leave
         )
 
 

@@ -9,9 +9,9 @@ from typing import NoReturn, Protocol
 
 import msgspec
 
+from gateway.intake.admitted import Admitted, Arrival
 from gateway.intake.limits import IntakeLimits
 from gateway.intake.pace import Group
-from gateway.intake.store import Admitted, Arrival
 from gateway.intake.wire import Advisory, Read, Reason, Refusal, StatusReport, device_of
 from gateway.model.delivery import Delivery
 from gateway.model.identity import DeviceId

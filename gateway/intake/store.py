@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 import aiosqlite
 
+from gateway.intake.admitted import Admitted, Arrival
 from gateway.intake.receipt import (
     DIGESTS_KEPT,
     EPOCHS_CLOSED_KEPT,
@@ -42,9 +43,6 @@ SCHEMA: Final = (
         payload BLOB NOT NULL, received_ms INTEGER NOT NULL)""",
 )
 
-Arrival = Telemetry | StatusReport | Refusal
-"""What one delivery says, as ``wire.read`` found it."""
-
 
 class Spool(Protocol):
     """The spool's side of the transaction, on the caller's connection."""
@@ -61,19 +59,6 @@ class Bounds:
 
     dead_letters_max: int
     payload_bytes: int
-
-
-@dataclass(slots=True)
-class Admitted:
-    """What a committed batch means to its devices and to the counters."""
-
-    receipts: list[tuple[DeviceId, Receipt]] = field(default_factory=list[tuple[DeviceId, Receipt]])
-    stored: int = 0
-    alerts: int = 0
-    duplicates: int = 0
-    conflicts: list[Key] = field(default_factory=list[Key])
-    refused: list[tuple[DeviceId, Reason]] = field(default_factory=list[tuple[DeviceId, Reason]])
-    opened: list[DeviceId] = field(default_factory=list[DeviceId])
 
 
 @dataclass(slots=True)

@@ -1,8 +1,11 @@
 """The ``[spool]`` section: how much is kept of what has ended, and how often it is swept."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
+
+EXPIRED_A_SWEEP_MAX: Final = 5_000
+"""Messages that one sweep ends in one transaction."""
 
 
 class SpoolLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,7 +3,7 @@
 from typing import NoReturn, Protocol
 
 from gateway.model.time import Clock
-from gateway.spool.store import EXPIRED_A_SWEEP_MAX
+from gateway.spool.limits import EXPIRED_A_SWEEP_MAX
 
 
 class Sweep(Protocol):

@@ -19,8 +19,8 @@ from gateway.model.outcome import MessageClass, Outcome, Stream
 from gateway.model.telemetry import AlertItem, Image
 from gateway.model.time import SiteTime
 from gateway.spool.lifetime import HOUR_MS, lifetime, ranges
+from gateway.spool.limits import EXPIRED_A_SWEEP_MAX
 
-EXPIRED_A_SWEEP_MAX: Final = 5_000
 PARKED_ALERTS_SHOWN_H: Final = 720
 WITHHELD_KEPT_H: Final = 24
 _ENCODER: Final = msgspec.msgpack.Encoder()

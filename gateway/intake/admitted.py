@@ -1,0 +1,23 @@
+"""What a committed batch means to its devices and to the counters. Pure."""
+
+from dataclasses import dataclass, field
+
+from gateway.intake.wire import Reason, Refusal, StatusReport, Telemetry
+from gateway.model.identity import DeviceId
+from gateway.model.message import Key, Receipt
+
+Arrival = Telemetry | StatusReport | Refusal
+"""What one delivery says, as ``wire.read`` found it."""
+
+
+@dataclass(slots=True)
+class Admitted:
+    """What a committed batch means to its devices and to the counters."""
+
+    receipts: list[tuple[DeviceId, Receipt]] = field(default_factory=list[tuple[DeviceId, Receipt]])
+    stored: int = 0
+    alerts: int = 0
+    duplicates: int = 0
+    conflicts: list[Key] = field(default_factory=list[Key])
+    refused: list[tuple[DeviceId, Reason]] = field(default_factory=list[tuple[DeviceId, Reason]])
+    opened: list[DeviceId] = field(default_factory=list[DeviceId])
