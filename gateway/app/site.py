@@ -127,7 +127,7 @@ class Site:
         ]
 
     def _not_private(self) -> list[str]:
-        """Return the contracts in use that let result rows leave: such releases are no DP releases."""
+        """Return the contracts in use that let result rows leave: no DP release."""
         used = {device.profile for device in self.fleet.devices.values()}
         return sorted(
             contract.contract.name
