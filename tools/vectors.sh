@@ -9,8 +9,10 @@ after=$(mktemp)
 trap 'rm -f "$before" "$after"' EXIT
 sums() { git ls-files -z --cached --others --exclude-standard -- '*vectors/*' | xargs -0r sha256sum; }
 
+generators=$(git ls-files --cached --others --exclude-standard -- '*vectors/*generate.py')
+[ -n "$generators" ] || echo "no generator here: all vectors were written by hand"
 sums >"$before"
-for generator in $(git ls-files --cached --others --exclude-standard -- '*vectors/*generate.py'); do
+for generator in $generators; do
   echo "$generator"
   .venv/bin/python "$generator"
 done
