@@ -70,11 +70,11 @@ async def take(
             raise _failed(step, how, log)
         if code != 0:
             raise _failed(step, f"exit code {code}", log)
-        say(f"made {step.says}")
+        say(f"done: {step.says}")
         if stop.is_set():
             return
 
 
 def _failed(step: Step, how: str, log: Path) -> StepFailedError:
-    lines = [f"cannot make {step.says}: {how}", *logfile.tail(log, SHOWN_LINES)]
+    lines = [f"failed: {step.says}: {how}", *logfile.tail(log, SHOWN_LINES)]
     return StepFailedError("\n  | ".join(lines))

@@ -31,11 +31,13 @@ def missing(
     order of an earlier run (its WAN) must not outlast this one's.
     """
     steps = [
-        Step("the cloud's keys", programs.make_cloud(site)),
+        Step("keys of the cloud stand-in", programs.make_cloud(site)),
         Step(f"WAN {wishes.wan}", programs.set_wan(site, wishes.wan)),
     ]
     if not found.gateway:
-        steps.append(Step("a gateway's keys", programs.make_gateway(site, ports)))
+        steps.append(
+            Step("keys and configuration of the gateway", programs.make_gateway(site, ports))
+        )
     steps += [
         Step(f"device {device}", programs.add_device(site, device, wishes.profile))
         for device in device_ids(wishes.devices)

@@ -62,7 +62,11 @@ def test_only_what_is_missing_is_made() -> None:
         wishes(3),
         Found(gateway=True, devices={"cam-01": "p", "cam-03": "p"}),
     )
-    assert [step.says for step in steps] == ["the cloud's keys", "WAN up", "device cam-02"]
+    assert [step.says for step in steps] == [
+        "keys of the cloud stand-in",
+        "WAN up",
+        "device cam-02",
+    ]
 
 
 def test_the_wan_is_ordered_before_anything_starts() -> None:

@@ -52,7 +52,7 @@ def test_a_second_run_goes_on_where_the_first_stopped(start: Start) -> None:
 def test_a_half_made_device_is_added_again_at_the_next_run(start: Start, tmp_path: Path) -> None:
     (tmp_path / "site" / "devices" / "cam-02").mkdir(parents=True)
     line = start("--devices", "2")
-    line.hear("cannot make device cam-02: exit code 1")  # this stand-in refuses the folder
+    line.hear("failed: device cam-02: exit code 1")  # this stand-in refuses the folder
     assert line.ended() == 1
     (tmp_path / "site" / "devices" / "cam-02").rmdir()
     again = start("--devices", "2")
@@ -218,16 +218,16 @@ def test_a_step_that_fails_ends_the_run_with_its_own_words(start: Start, tmp_pat
     behave(tmp_path, "init", "fail")
     line = start("--devices", "1")
     assert line.ended() == 1
-    assert "cannot make a gateway's keys: exit code 1" in line.console()
+    assert "failed: keys and configuration of the gateway: exit code 1" in line.console()
     assert "| the disk of this stand-in is full" in line.console()
 
 
 def test_a_stop_in_the_middle_of_making_lets_the_step_end(start: Start) -> None:
     line = start("--devices", "50")
-    line.hear("made a gateway's keys")
+    line.hear("done: keys and configuration of the gateway")
     line.signal()
     assert line.ended() == 0
-    made = [row for row in line.said if "made device" in row]
+    made = [row for row in line.said if "done: device" in row]
     assert len(made) == len(list((line.root / "devices").glob("*/connection.json")))
     assert not any("starting" in row for row in line.said)
 
