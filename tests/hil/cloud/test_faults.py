@@ -3,6 +3,7 @@
 import http.client
 import json
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -104,6 +105,25 @@ def test_counting_down_ends_in_no_fault() -> None:
     third, mode = spend(mode)
     assert [first.kind, second.kind, third.kind] == ["slow", "slow", "none"]
     assert mode == Mode()
+
+
+def test_orders_and_counts_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
+    mode = ModeFile(tmp_path)
+    mode.change(lambda _: Mode(fault=Fault("slow", 1)))
+
+    def one_more(now: Mode) -> Mode:
+        return Mode(fault=Fault("slow", (now.fault.remaining or 0) + 1))
+
+    def order() -> None:
+        for _ in range(50):
+            ModeFile(tmp_path).change(one_more)
+
+    writers = [threading.Thread(target=order) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert mode.read().fault.remaining == 201
 
 
 def test_a_damaged_mode_file_names_the_way_out(

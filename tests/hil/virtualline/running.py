@@ -1,5 +1,6 @@
 """A virtual line of stand-ins as its own process, and what a test sees and does to it."""
 
+import contextlib
 import json
 import os
 import signal
@@ -74,9 +75,14 @@ class Line:
         return code
 
     def close(self) -> None:
+        """Kill it, and what it should have taken with it but did not."""
         self.process.kill()
         self.process.wait()
         self._ear.join(LIMIT_S)
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if os.fsencode(self.root) in (folder / "cmdline").read_bytes():
+                    kill(int(folder.name))
 
     @property
     def gateway(self) -> int:
