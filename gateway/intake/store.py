@@ -44,6 +44,10 @@ SCHEMA: Final = (
 )
 
 
+ANY_CONFLICT: Final = (Stream.DATA.value, 1, Reason.CONFLICT.value)
+"""Says conflict of an epoch when no message of it has just been refused."""
+
+
 class Spool(Protocol):
     """The spool's side of the transaction, on the caller's connection."""
 
@@ -70,6 +74,12 @@ class _Origin:
     marks: dict[Stream, Marks]
     duplicates: int = 0
     refused: list[tuple[str, int, str]] = field(default_factory=list[tuple[str, int, str]])
+
+    def close(self) -> None:
+        """Close the epoch: what it stored stays stored, but its digests mean nothing more."""
+        self.state = "closed"
+        for marks in self.marks.values():
+            marks.stored.clear()
 
 
 def admit(
@@ -173,7 +183,11 @@ class _Work:
             self._save(origin)
             result.duplicates += origin.duplicates
             result.receipts.append((device, _receipt(epoch, origin)))
-        result.receipts += [(device, receipt) for (device, _), receipt in self._asked.items()]
+        result.receipts += [
+            (where[0], receipt)
+            for where, receipt in self._asked.items()
+            if where not in self._origins  # opened later in this batch: its marks are above
+        ]
         self._db.execute(
             "DELETE FROM dead_letter WHERE id <= (SELECT max(id) FROM dead_letter) - ?",
             (self._bounds.dead_letters_max,),
@@ -212,16 +226,25 @@ class _Work:
     def _open(self, device: DeviceId, epoch: int) -> tuple[int, str, int, int]:
         """Open a new epoch; close the one that rested longest when there are too many."""
         self._result.opened.append(device)
+        loaded = {one.number: one for (owner, _), one in self._origins.items() if owner == device}
+        # What this batch has used did not rest, though its row will say so only in ``finish``.
+        self._db.executemany(
+            "UPDATE origin SET used_ms = max(used_ms, ?) WHERE id = ?",
+            [(self._now, number) for number in loaded],
+        )
         others = self._db.execute(
-            "SELECT id FROM origin WHERE device = ? AND state <> 'closed' ORDER BY used_ms DESC",
+            "SELECT id FROM origin WHERE device = ? AND state <> 'closed' "
+            "ORDER BY used_ms DESC, id DESC",
             (device,),
         ).fetchall()
         for (number,) in others[EPOCHS_OPEN_MAX - 1 :]:
             self._db.execute("UPDATE origin SET state = 'closed' WHERE id = ?", (number,))
             self._db.execute("DELETE FROM seen WHERE origin = ?", (number,))
+            if number in loaded:
+                loaded[number].close()
         self._db.execute(
             "DELETE FROM origin WHERE id IN (SELECT id FROM origin WHERE device = ? AND "
-            "state = 'closed' ORDER BY used_ms DESC LIMIT -1 OFFSET ?)",
+            "state = 'closed' ORDER BY used_ms DESC, id DESC LIMIT -1 OFFSET ?)",
             (device, EPOCHS_CLOSED_KEPT),
         )
         cursor = self._db.execute(
@@ -293,14 +316,13 @@ def _lookup(db: sqlite3.Connection, number: int, stream: Stream) -> Callable[[in
 
 def _receipt(epoch: int, origin: _Origin) -> Receipt:
     """Return the receipt. In a conflicted or closed epoch no mark may free anything."""
-    refused = tuple(origin.refused[:REFUSALS_A_RECEIPT_MAX])
-    if origin.state != "open":
-        refused = refused or ((Stream.DATA.value, 1, Reason.CONFLICT.value),)
-        conflicts = tuple(one for one in refused if one[2] == Reason.CONFLICT.value)
-        return Receipt(epoch, 0, 0, refused=conflicts or refused)
-    return Receipt(
-        epoch, origin.marks[Stream.ALERT].mark, origin.marks[Stream.DATA].mark, refused=refused
-    )
+    refused = origin.refused
+    if origin.state == "open":
+        marks = origin.marks[Stream.ALERT].mark, origin.marks[Stream.DATA].mark
+    else:
+        marks = 0, 0
+        refused = [one for one in refused if one[2] == Reason.CONFLICT.value] or [ANY_CONFLICT]
+    return Receipt(epoch, *marks, refused=tuple(refused[:REFUSALS_A_RECEIPT_MAX]))
 
 
 @dataclass(frozen=True, slots=True)

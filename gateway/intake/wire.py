@@ -28,6 +28,7 @@ DETAIL_CHARS_MAX: Final = 300
 TOPIC_LEVELS: Final = 4
 
 Number = Annotated[int, msgspec.Meta(ge=1, le=EPOCH_MAX)]
+WallTime = Annotated[int, msgspec.Meta(ge=-EPOCH_MAX, le=EPOCH_MAX)]  # a clock may be this wrong
 
 
 class Reason(Enum):
@@ -93,7 +94,7 @@ class _Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     base: Number
     boot: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     mono_ms: Annotated[int, msgspec.Meta(ge=0, le=EPOCH_MAX)]
-    time: int | None = None
+    time: WallTime | None = None
     type: Literal["result", "metric", "log"] | None = None
     items: msgspec.Raw
 
@@ -147,7 +148,8 @@ class _NoError(Exception):
     def __init__(self, reason: Reason, detail: str, place: Numbered | None = None) -> None:
         super().__init__(detail)
         self.reason = reason
-        self.detail = detail[:DETAIL_CHARS_MAX]
+        # A device chooses words of it: they must not end a line of the log and forge the next.
+        self.detail = "".join(c if c.isprintable() else "?" for c in detail[:DETAIL_CHARS_MAX])
         self.place = place
 
 
@@ -196,7 +198,7 @@ def _telemetry(
         place = _readable_place(device, stream, payload, decoders["place"])
         raise _NoError(Reason.MALFORMED, str(error), place) from error
     key = Key(device, envelope.epoch, stream, envelope.seq)
-    place = Numbered(key, min(envelope.base, envelope.seq), _digest(envelope))
+    place = Numbered(key, _believed(envelope.base, envelope.seq), _digest(envelope))
     if envelope.base > envelope.seq:
         raise _NoError(Reason.MALFORMED, "base is above seq", place)
     kind = "alert" if stream is Stream.ALERT else envelope.type
@@ -216,6 +218,11 @@ def _telemetry(
         key, MessageClass(kind), envelope.boot, envelope.mono_ms, contract.sha256, items
     )
     return Telemetry(place, message)
+
+
+def _believed(base: int, seq: int) -> int:
+    """Return a base that declares no gap where the given one cannot be true."""
+    return base if base <= seq else 1
 
 
 def _digest(envelope: _Envelope) -> bytes:
@@ -241,4 +248,4 @@ def _readable_place(
     except _BAD:
         return None
     key = Key(device, found.epoch, stream, found.seq)
-    return Numbered(key, min(found.base, found.seq), _UNREADABLE)
+    return Numbered(key, _believed(found.base, found.seq), _UNREADABLE)
