@@ -1,5 +1,7 @@
 """Wiring of the device journey: inventory, contracts, access, presence."""
 
+import logging
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +25,11 @@ from gateway.model.errors import OperatorFaultError, RefusedError
 from gateway.model.identity import DeviceId, device_id
 from gateway.model.time import Clock, UnixMs
 from gateway.store.sqlite import Engine
+
+LOG = logging.getLogger(__name__)
+
+
+LOG = logging.getLogger(__name__)
 
 
 class UnusableRequestError(Exception):
@@ -51,6 +58,22 @@ class Fleet:
         """Read the inventory."""
         async with self.state.reader() as db:
             self.devices = {device.id: device for device in await store.read_devices(db)}
+        self._say_what_is_not_private()
+
+    def open_contracts(self) -> list[str]:
+        """Return the contracts in use that let result rows leave: no DP release."""
+        used = {device.profile for device in self.devices.values()}
+        return sorted(
+            contract.contract.name
+            for name, (_, contract) in self.catalogue.items()
+            if name in used and contract.contract.result.rows_leave
+        )
+
+    def _say_what_is_not_private(self) -> None:
+        for name in self.open_contracts():
+            LOG.warning(
+                "event=not-differentially-private contract=%s lets result rows leave the site", name
+            )
 
     def contract_of(self, device: DeviceId) -> ContractInForce | None:
         """Return the contract that binds ``device``; None when it may send nothing."""
@@ -66,6 +89,8 @@ class Fleet:
 
     async def add(self, name: str, profile: str, csr_pem: bytes) -> Granted:
         """Enrol a device: inventory first, then the broker, then its certificate.
+
+        The broker may be down: it learns of the device when the connection returns.
 
         Crash: after the inventory's commit the device exists without a certificate; the
         operator removes or re-issues it. No certificate exists of an unknown device.
@@ -96,9 +121,8 @@ class Fleet:
                 raise RefusedError(msg)
             case Addition.ADDED:
                 self.devices[wanted] = enrolled.device
-        if self.control is not None and self.data is not None:
-            await self.control.add(wanted, enrolled.device.access)
-            await self.tell_access(self.data, enrolled.device)
+                self._say_what_is_not_private()
+        await self._tell_broker(enrolled.device)
         self.changed()
         return Granted(
             enrolled.certificate_pem.decode(),
@@ -110,6 +134,17 @@ class Fleet:
                 mqtt_port=self.config.broker.port,
             ),
         )
+
+    async def _tell_broker(self, device: Device) -> None:
+        """Let a new device in, if there is a connection; the next one does it for all."""
+        if self.control is None or self.data is None:
+            return
+        try:
+            await self.control.add(device.id, device.access)
+            await self.tell_access(self.data, device)
+        except OperatorFaultError as error:
+            # The id is taken: without its certificate the device could never connect.
+            LOG.warning("event=broker-learns-later device=%s %s", device.id, error)
 
     async def tell_access(self, link: Link, device: Device) -> None:
         """Publish the retained ``down/access`` of a device; the broker forgets at its restart."""

@@ -82,7 +82,7 @@ class Site:
             ),
             alerts=[_alert(one) for one in shown],
             problems=self._problems(),
-            privacy=self._not_private(),
+            privacy=self.fleet.open_contracts(),
             counters={**self.register.counters, **tallies},
             time_ms=now,
         )
@@ -125,15 +125,6 @@ class Site:
             )
             for one in self.register.problems.values()
         ]
-
-    def _not_private(self) -> list[str]:
-        """Return the contracts in use that let result rows leave: no DP release."""
-        used = {device.profile for device in self.fleet.devices.values()}
-        return sorted(
-            contract.contract.name
-            for name, (_, contract) in self.fleet.catalogue.items()
-            if name in used and contract.contract.result.rows_leave
-        )
 
 
 def _age_s(oldest: SiteTime | None, now: SiteTime) -> float | None:
