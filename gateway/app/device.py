@@ -1,7 +1,6 @@
 """Wiring of the device journey: inventory, contracts, access, presence."""
 
 import logging
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -20,7 +20,7 @@ from gateway.app.voices import Voices
 from gateway.broker import service as broker_service
 from gateway.broker.mosquitto import Certificates, Mosquitto, write_files
 from gateway.broker.roles import document
-from gateway.broker.service import Seen, State
+from gateway.broker.service import Ear, Seen
 from gateway.config import Config
 from gateway.identity import pki
 from gateway.identity import service as identity_service
@@ -83,10 +83,9 @@ async def serve(
 
         jobs: dict[str, Coroutine[None, None, None]] = {"session": session.run()}
         if config.broker.mode == "managed":
-            begin = _broker_start(config, files, fleet, socket_path, password)
+            ear = Ear(clock, voices.register.count)
+            begin = _broker_start(files, fleet, socket_path, password, ear)
             jobs["broker"] = broker_service.keep(begin, seen, clock=clock, report=voices.report)
-        else:
-            seen.state = State.RUNNING
 
         uplink = await _uplink(config, queue, voices, stack)
         off = start(clock.site(), configured=False)
@@ -119,7 +118,7 @@ async def serve(
 
 
 def _broker_start(
-    config: Config, files: Opened, fleet: Fleet, at: Path, password: str
+    files: Opened, fleet: Fleet, at: Path, password: str, ear: Ear
 ) -> Callable[[], Coroutine[None, None, Mosquitto]]:
     folder = files.places.state / pki.FOLDER
     certificates = Certificates(
@@ -129,8 +128,8 @@ def _broker_start(
     async def begin() -> Mosquitto:
         # Made anew at each start: the broker keeps nothing, the inventory is the truth.
         access = document(fleet.access(), password=password, salt=os.urandom(12))
-        conf = write_files(files.places.broker, config.broker, certificates, access, at)
-        return await Mosquitto.start(conf, at)
+        conf = write_files(files.places.broker, fleet.config.broker, certificates, access, at)
+        return await Mosquitto.start(conf, at, ear)
 
     return begin
 

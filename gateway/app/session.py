@@ -12,8 +12,8 @@ from gateway.app.voices import Voices
 from gateway.broker.dynsec import AccessChangeError, Dynsec
 from gateway.broker.mqtt import Link, LinkLostError
 from gateway.broker.problems import BROKER_DOWN
-from gateway.broker.roles import GATEWAY
-from gateway.broker.service import SUBJECT, Seen
+from gateway.broker.roles import CONTROL_LINK, DATA_LINK, GATEWAY
+from gateway.broker.service import SUBJECT, Seen, State
 from gateway.fleet.problems import DEVICE_SILENT
 from gateway.intake.admitted import Admitted
 from gateway.intake.problems import DEAD_LETTERS, KEY_CONFLICT, WRITE_FAILED
@@ -28,6 +28,7 @@ LOG = logging.getLogger(__name__)
 
 ECHO_EVERY_S = 5.0
 AGAIN_AFTER_S = 0.2
+AGAIN_AFTER_MOST_S = 2.0
 AGAIN_AFTER_WRITE_FAILURE_S = 2.0
 SESSION_S = 3_600
 REFUSALS_STAND_MS = 600_000
@@ -46,17 +47,20 @@ class Session:
     voices: Voices
     point: Callable[[str], None]
     _refused_at: dict[DeviceId, SiteTime] = field(default_factory=dict[DeviceId, SiteTime])
+    _pause_s: float = AGAIN_AFTER_S
+    _told: str = ""
 
     async def run(self) -> None:
         """Connect, work until the connection ends, connect again; until cancelled."""
         while True:
-            pause_s = AGAIN_AFTER_S
+            pause_s = self._pause_s
+            self._pause_s = min(2 * pause_s, AGAIN_AFTER_MOST_S)
             try:
                 await self._one()
             except* LinkLostError as lost:
-                LOG.warning("event=broker-link-lost %s", lost.exceptions[0])
+                self._unserved("broker-link-lost", str(lost.exceptions[0]))
             except* AccessChangeError as silent:
-                LOG.warning("event=broker-silent %s", silent.exceptions[0])
+                self._unserved("broker-silent", str(silent.exceptions[0]))
                 if self.seen.running is not None:
                     await self.seen.running.stop()  # it runs but does not serve: start it again
             except* sqlite3.Error as failed:
@@ -65,6 +69,26 @@ class Session:
             self.fleet.control = self.fleet.data = None
             self.voices.news()
             await self.voices.clock.sleep(pause_s)
+
+    @property
+    def _external(self) -> bool:
+        return self.queue.config.broker.mode == "external"
+
+    def _unserved(self, event: str, why: str) -> None:
+        """Say once why the broker does not serve; an attempt that fails alike is not news."""
+        expected = self.seen.state is State.STARTING and not self._external
+        if why != self._told and not expected:
+            LOG.warning("event=%s %s", event, why)
+            self._told = why
+        if self._external:  # nobody else watches it here
+            self.seen.state = State.DOWN
+            self.voices.report(Raised(BROKER_DOWN, SUBJECT, f"{self.socket_path}: {why}"))
+
+    def _served(self) -> None:
+        self._pause_s, self._told = AGAIN_AFTER_S, ""
+        if self._external:
+            self.seen.state = State.RUNNING
+        self.voices.clear(BROKER_DOWN, SUBJECT)
 
     def _link(self, identifier: str, session_s: int) -> Link:
         return Link(
@@ -77,8 +101,8 @@ class Session:
 
     async def _one(self) -> None:
         async with (
-            self._link("gateway-control", 0) as control,
-            self._link("gateway", SESSION_S) as data,
+            self._link(CONTROL_LINK, 0) as control,
+            self._link(DATA_LINK, SESSION_S) as data,
             asyncio.TaskGroup() as tasks,
         ):
             dynsec = Dynsec(control)
@@ -102,7 +126,7 @@ class Session:
             while True:
                 await dynsec.echo()
                 self._forgive()
-                self.voices.clear(BROKER_DOWN, SUBJECT)
+                self._served()
                 await self.voices.clock.sleep(ECHO_EVERY_S)
 
     def _forgive(self) -> None:

@@ -13,13 +13,14 @@ from typing import Any, Final
 import msgspec
 
 from gateway.broker.mqtt import Link
-from gateway.broker.roles import Document, client, full_role, quarantine_role
+from gateway.broker.roles import Document, client, full_role, quarantine_role, role_names
 from gateway.model.access import Access
 from gateway.model.errors import OperatorFaultError
 from gateway.model.identity import DeviceId
 
 CONTROL: Final = "$CONTROL/dynamic-security/v1"
 ANSWER_LIMIT_S: Final = 5.0
+EXISTS: Final = "already exists"
 
 
 class AccessChangeError(OperatorFaultError):
@@ -33,6 +34,15 @@ class Answer(msgspec.Struct):
     correlationData: str = ""  # noqa: N815 -- the plugin's spelling
     error: str = ""
     data: dict[str, Any] = {}
+
+
+class _Named(msgspec.Struct):
+    rolename: str
+
+
+class _Listed(msgspec.Struct):
+    username: str
+    roles: list[_Named] = []
 
 
 class Answers(msgspec.Struct):
@@ -89,7 +99,8 @@ class Dynsec:
             msg = f"the broker did not return the gateway's own message in {ANSWER_LIMIT_S:g} s"
             raise AccessChangeError(msg) from error
 
-    async def _request(self, command: str, fields: Document) -> Answer:
+    async def _request(self, command: str, fields: Document, excused: str = "") -> Answer:
+        """Return the plugin's answer; an error that contains ``excused`` is one that we expect."""
         number = str(next(self._numbers))
         body = {"commands": [{"command": command, "correlationData": number, **fields}]}
         async with self._one_at_a_time:
@@ -104,16 +115,19 @@ class Dynsec:
                 raise AccessChangeError(msg) from error
             finally:
                 self._waiting.pop(number, None)
-        if answer.error:
+        if answer.error and not (excused and excused in answer.error):
             msg = f"the broker refused {command}: {answer.error}"
             raise AccessChangeError(msg)
         return answer
 
     async def add(self, device: DeviceId, access: Access) -> None:
-        """Make the device's two roles and its client."""
-        await self._request("createRole", full_role(device))
-        await self._request("createRole", quarantine_role(device))
-        await self._request("createClient", client(device, access))
+        """Make the device's two roles and its client; what is there already stays.
+
+        Crash: cut off half-way, the next ``reconcile`` adds it again.
+        """
+        await self._request("createRole", full_role(device), EXISTS)
+        await self._request("createRole", quarantine_role(device), EXISTS)
+        await self._request("createClient", client(device, access), EXISTS)
 
     async def change(self, device: DeviceId, access: Access) -> None:
         """Give the device the role of ``access``, and cut its connection.
@@ -122,14 +136,21 @@ class Dynsec:
         """
         await self._request("modifyClient", client(device, access))
 
-    async def known(self) -> set[str]:
-        """Return the user names that the broker knows."""
-        answer = await self._request("listClients", {"verbose": False, "count": -1, "offset": 0})
-        return set(answer.data.get("clients", []))
+    async def granted(self) -> dict[str, set[str]]:
+        """Return the roles of each user name that the broker knows."""
+        answer = await self._request("listClients", {"verbose": True, "count": -1, "offset": 0})
+        listed = msgspec.convert(answer.data.get("clients", []), list[_Listed])
+        return {one.username: {role.rolename for role in one.roles} for one in listed}
 
     async def reconcile(self, devices: Mapping[DeviceId, Access]) -> None:
-        """Add what an external broker does not know yet."""
-        known = await self.known()
+        """Give each device the role of its access, where the broker grants another or none.
+
+        Whoever has the right role already keeps its connection. So a broker that runs on
+        while the gateway does not (``external``) cannot keep an access that was taken away.
+        """
+        granted = await self.granted()
         for device, access in devices.items():
-            if device not in known:
+            if device not in granted:
                 await self.add(device, access)
+            elif granted[device] != role_names(device, access):
+                await self.change(device, access)

@@ -52,7 +52,8 @@ def mosquitto_conf(limits: BrokerLimits, paths: Paths) -> str:
         "log_type error",
         "log_type warning",
         "log_type notice",
-        "connection_messages false",
+        "log_timestamp false",  # whoever keeps the lines stamps them
+        "connection_messages true",  # else it refuses packets and certificates in silence
         f"listener 0 {paths.socket}",  # the gateway: user and password, in a 0700 folder
         f"listener {limits.port} {limits.listen}",
         f"max_connections {limits.max_connections}",  # counts for the listener above it

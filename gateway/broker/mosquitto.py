@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ import msgspec
 from gateway.broker.files import Paths, mosquitto_conf
 from gateway.broker.limits import BrokerLimits
 from gateway.broker.roles import Document
+from gateway.broker.words import heard
 from gateway.model.errors import OperatorFaultError
 
 PLUGIN_NAME = "mosquitto_dynamic_security.so"
@@ -72,9 +74,12 @@ def write_files(
 class Mosquitto:
     """One running broker. It dies with this process, however this process dies."""
 
-    def __init__(self, process: asyncio.subprocess.Process, at: Path) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, at: Path, hear: Callable[[str], None]
+    ) -> None:
         self._process = process
         self._at = at
+        self._hear = hear
         self.said: list[str] = []
 
     @property
@@ -83,8 +88,12 @@ class Mosquitto:
         return self._process.pid
 
     @classmethod
-    async def start(cls, conf: Path, at: Path) -> "Mosquitto":
+    async def start(
+        cls, conf: Path, at: Path, hear: Callable[[str], None] = lambda _: None
+    ) -> "Mosquitto":
         """Start the broker. Returning does not mean that it serves yet: see ``serves``.
+
+        ``hear`` gets each line that it says, while ``ended`` runs.
 
         Raises:
             BrokerError: mosquitto or setpriv is not installed.
@@ -107,7 +116,7 @@ class Mosquitto:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
         )
-        return cls(process, at)
+        return cls(process, at, hear)
 
     def serves(self) -> bool:
         """Say whether its unix socket accepts connections."""
@@ -119,12 +128,15 @@ class Mosquitto:
         return True
 
     async def ended(self) -> int:
-        """Return its exit code when it has ended, keeping the last lines that it said."""
+        """Return its exit code when it has ended, keeping the last that was no routine."""
         stream = self._process.stderr
         if stream is not None:
-            async for line in stream:
-                self.said.append(line.decode("utf-8", "replace").rstrip())
-                del self.said[:-LOG_LINES_KEPT]
+            async for raw in stream:
+                line = raw.decode("utf-8", "replace")
+                self._hear(line)
+                if (words := heard(line)) is not None:
+                    self.said.append(words.text)
+                    del self.said[:-LOG_LINES_KEPT]
         return await self._process.wait()
 
     async def stop(self) -> None:

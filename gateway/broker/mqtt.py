@@ -102,6 +102,9 @@ class Link:
         try:
             await self._client.__aenter__()
         except (aiomqtt.MqttError, OSError) as error:
+            # aiomqtt leaves the socket of a failed attempt open: a broker that hangs for a
+            # day would use up the process's file descriptors.
+            self._paho._sock_close()  # pyright: ignore[reportPrivateUsage]
             msg = f"the broker does not accept the gateway: {error}"
             raise LinkLostError(msg) from error
         self._lost.add_done_callback(lambda _: self._inbox.arrived.set())

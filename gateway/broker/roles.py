@@ -17,6 +17,11 @@ from gateway.model.identity import DeviceId
 GATEWAY: Final = "gateway"
 """User name and role of the gateway itself. Editing this role would expel the gateway."""
 
+CONTROL_LINK: Final = "gateway:control"
+DATA_LINK: Final = "gateway:data"
+"""The gateway's client ids. A device's client id is its certificate's name, and no device id
+has a colon: else a device named like one of these would end the gateway's connection."""
+
 QUARANTINE_UP: Final = ("status", "evidence")
 QUARANTINE_DOWN: Final = ("challenge", "access")
 PBKDF2_ITERATIONS: Final = 101  # what mosquitto 2.0 itself uses; the password is 256 random bits
@@ -52,10 +57,15 @@ def quarantine_role(device: DeviceId) -> Document:
     return {"rolename": f"quarantined-{device}", "acls": acls}
 
 
+def role_names(device: DeviceId, access: Access) -> set[str]:
+    """Return the names of the roles that ``access`` gives ``device``: one, or none at all."""
+    names = {Role.FULL: {f"device-{device}"}, Role.QUARANTINED: {f"quarantined-{device}"}}
+    return names.get(role(access), set())
+
+
 def client(device: DeviceId, access: Access) -> Document:
     """Return the client entry that gives ``device`` what ``access`` allows."""
-    names = {Role.FULL: [f"device-{device}"], Role.QUARANTINED: [f"quarantined-{device}"]}
-    granted = names.get(role(access), [])  # Role.NONE: nothing at all
+    granted = role_names(device, access)
     return {"username": device, "roles": [{"rolename": name} for name in granted]}
 
 

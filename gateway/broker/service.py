@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Final, Protocol
 
 from gateway.broker.problems import BROKER_DOWN
+from gateway.broker.words import Allowance, heard
 from gateway.model.errors import OperatorFaultError
 from gateway.model.problem import Raised
 from gateway.model.time import Clock
@@ -20,6 +21,13 @@ START_POLL_S: Final = 0.02
 BACK_OFF_FIRST_S: Final = 0.2
 BACK_OFF_MOST_S: Final = 10.0
 STEADY_S: Final = 30.0
+REFUSED: Final = "broker_refused_total"
+
+
+class Count(Protocol):
+    """Adds to a counter; labels are few and known."""
+
+    def __call__(self, counter: str, amount: int, /, **labels: str) -> None: ...
 
 
 class Running(Protocol):
@@ -50,6 +58,28 @@ class Seen:
     pid: int | None = None
     running: Running | None = None
     """The child, where the gateway manages it."""
+
+
+class Ear:
+    """Hears what mosquitto says: counts what it refused, and logs it within an allowance."""
+
+    def __init__(self, clock: Clock, count: Count) -> None:
+        self._clock = clock
+        self._count = count
+        self._allowance = Allowance(clock.now())
+
+    def __call__(self, line: str) -> None:
+        """Hear one line."""
+        words = heard(line)
+        if words is None:
+            return
+        if words.reason is not None:
+            self._count(REFUSED, 1, reason=words.reason.value)
+        self._allowance, unlogged = self._allowance.spend(self._clock.now())
+        if unlogged is not None:
+            reason = f" reason={words.reason.value}" if words.reason else ""
+            more = f" ({unlogged} lines before it were not logged)" if unlogged else ""
+            LOG.warning("event=broker-says%s %s%s", reason, words.text, more)
 
 
 async def _serves(broker: Running, end: asyncio.Task[int], clock: Clock) -> bool:

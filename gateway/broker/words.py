@@ -1,0 +1,105 @@
+"""What mosquitto says, told apart: routine, a refusal that is counted, anything else. Pure.
+
+The forms are those of mosquitto 2.0.11 with ``connection_messages true``; the conformance
+suite provokes each. A line of an unknown form is passed on as it is: better one line too
+many than a broker that fails in silence. What the access rules refuse mosquitto says to
+the device only (reason 0x87), at none of the log levels that are bearable in production.
+"""
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Final
+
+from gateway.model.time import Instant
+
+LINE_CHARS_MAX: Final = 300
+LINES_AT_ONCE: Final = 30
+LINES_A_SECOND: Final = 0.5
+
+_ROUTINE: Final = (
+    "New connection from ",
+    "New client connected from ",
+    "Warning: Unable to set TCP_NODELAY",  # a unix socket has no Nagle to switch off
+    "Warning: Mosquitto should not be run as root",  # as the caller's user, whoever that is
+    "Config loaded from ",
+    "Opening ",
+    "mosquitto version ",
+    "Client <unknown> disconnected: Protocol error.",  # follows a TLS error, which says why
+)
+_GOODBYE: Final = (" closed its connection.", " disconnected.")
+
+
+class Reason(Enum):
+    """Why the broker refused something; counters carry the value, spelled for ever."""
+
+    OVERSIZE = "oversize-packet"
+    MALFORMED = "malformed-packet"
+    PROTOCOL = "protocol-error"
+    CERTIFICATE = "certificate"
+    TLS = "tls"
+    NOT_AUTHORISED = "not-authorised"
+    TAKEN_OVER = "taken-over"
+    SILENT = "keepalive"
+    CONNECTIONS = "connections"
+    QUEUE = "queue-full"
+    EXPELLED = "expelled"
+
+
+# In this order: the first words that stand in a line decide.
+_REFUSALS: Final = (
+    ("due to oversize packet", Reason.OVERSIZE),
+    ("due to malformed packet", Reason.MALFORMED),
+    ("due to protocol error", Reason.PROTOCOL),
+    ("did not return a certificate", Reason.CERTIFICATE),
+    ("certificate verify failed", Reason.CERTIFICATE),
+    ("unknown ca", Reason.CERTIFICATE),
+    ("OpenSSL Error", Reason.TLS),
+    ("SSL routines", Reason.TLS),
+    ("not authorised", Reason.NOT_AUTHORISED),
+    ("already connected, closing old connection", Reason.TAKEN_OVER),
+    ("exceeded timeout", Reason.SILENT),
+    ("max_connections exceeded", Reason.CONNECTIONS),
+    ("messages are being dropped", Reason.QUEUE),
+    ("disconnected by administrative action", Reason.EXPELLED),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A line worth a person's time. ``reason`` is None where nothing was refused."""
+
+    text: str
+    reason: Reason | None
+
+
+def heard(line: str) -> Words | None:
+    """Return what ``line`` says, in printable characters and cut; None for routine."""
+    text = "".join(char if char.isprintable() else "?" for char in line.strip())[:LINE_CHARS_MAX]
+    for words, reason in _REFUSALS:
+        if words in text:
+            return Words(text, reason)
+    if not text or text.startswith(_ROUTINE):
+        return None
+    if text.startswith("Client ") and text.endswith(_GOODBYE):
+        return None
+    return Words(text, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many lines may still be logged: a burst, then a trickle; ``silent`` were not."""
+
+    at: Instant
+    lines: float = LINES_AT_ONCE
+    silent: int = 0
+
+    def spend(self, now: Instant) -> "tuple[Allowance, int | None]":
+        """Return the allowance after one line, and how many went unlogged before it.
+
+        None in place of that number: this line is not logged either.
+        """
+        lines = min(LINES_AT_ONCE, self.lines + max(0.0, now - self.at) * LINES_A_SECOND)
+        at = Instant(max(self.at, now))
+        if lines < 1:
+            return replace(self, at=at, lines=lines, silent=self.silent + 1), None
+        return Allowance(at, lines - 1), self.silent
