@@ -24,7 +24,7 @@ class UplinkLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A batch with so many messages is sealed at once."""
     batch_max_bytes: Annotated[int, msgspec.Meta(ge=65_536, le=8_388_608)] = 1_048_576
     """Bytes of messages as they are held; at its upper bound the body stays under 16 MiB."""
-    batch_max_age_s: Annotated[float, msgspec.Meta(ge=0.1, le=3_600)] = 60
+    batch_max_age_s: Annotated[float, msgspec.Meta(ge=0.1, le=3_600)] = 10
     """How long the oldest result or log waits for company. Longer compresses better."""
     alert_batch_max_age_s: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.2
     """How long an alert waits, so that a burst of them shares one batch."""
