@@ -24,6 +24,8 @@ def _item(contract: Contract, item: Item) -> Iterator[str]:
         case AlertItem():
             yield from _fields(contract, "alert", item.fields)
         case ResultItem():
+            if item.energy_j is not None and not math.isfinite(item.energy_j):
+                yield "energy_j is not a finite number"
             yield from _fields(contract, "result", item.fields)
         case LogItem():
             yield from _fields(contract, "log", item.fields)

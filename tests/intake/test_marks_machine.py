@@ -77,5 +77,5 @@ class MarksMachine(RuleBasedStateMachine):
         assert self.lost + self.marks.lost == self.marks.mark - came
 
 
-MarksMachine.TestCase.settings = settings(stateful_step_count=40)
+MarksMachine.TestCase.settings = settings(stateful_step_count=30)
 TestMarks = MarksMachine.TestCase
