@@ -141,7 +141,8 @@ class Engine:
     ) -> R:
         """Run ``unit(db, *args)`` as one transaction and return its result after the commit.
 
-        Cancelled while it waits, the transaction still runs to its end on the writer thread.
+        Cancelled while it waits, a transaction that has begun still runs to its end on the
+        writer thread; one that has not, never does. The caller cannot know which.
 
         Raises:
             sqlite3.Error: the file or disk refused; nothing of the transaction is stored.

@@ -1,0 +1,198 @@
+"""One writer a file: a transaction is whole or absent, whatever happens around it."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gateway.store.migrations import Migration
+from gateway.store.sqlite import Engine, StoreError, open_offline
+
+TABLES = (
+    "CREATE TABLE parent (id INTEGER PRIMARY KEY)",
+    """CREATE TABLE child (id INTEGER PRIMARY KEY,
+        parent INTEGER REFERENCES parent DEFERRABLE INITIALLY DEFERRED)""",
+)
+MIGRATIONS = (Migration(1, 1, TABLES),)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "test.db"
+
+
+@pytest.fixture
+async def engine(path: Path) -> AsyncIterator[Engine]:
+    async with Engine(path, MIGRATIONS) as opened:
+        yield opened
+
+
+def insert(db: sqlite3.Connection, *numbers: int) -> int:
+    db.executemany("INSERT INTO parent VALUES (?)", [(number,) for number in numbers])
+    return len(numbers)
+
+
+def stored(path: Path) -> list[int]:
+    """What another process would find."""
+    with closing(sqlite3.connect(path)) as db:
+        return [number for (number,) in db.execute("SELECT id FROM parent ORDER BY id")]
+
+
+async def test_when_write_returns_others_see_what_was_written(engine: Engine, path: Path):
+    assert await engine.write(insert, 1, 2) == 2
+    assert stored(path) == [1, 2]
+
+
+async def test_every_commit_reaches_the_disk_before_it_counts(engine: Engine):
+    def settings(db: sqlite3.Connection) -> tuple[int, str, int]:
+        full, wal, foreign = (
+            db.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("synchronous", "journal_mode", "foreign_keys")
+        )
+        return full, wal, foreign
+
+    assert await engine.write(settings) == (2, "wal", 1)  # 2 is FULL
+
+
+async def test_an_error_inside_leaves_nothing_of_its_transaction(engine: Engine, path: Path):
+    def half(db: sqlite3.Connection) -> None:
+        insert(db, 1)
+        msg = "in the middle"
+        raise ValueError(msg)
+
+    with pytest.raises(ValueError, match="in the middle"):
+        await engine.write(half)
+    assert stored(path) == []
+    await engine.write(insert, 1)
+    assert stored(path) == [1]
+
+
+async def test_a_commit_that_fails_leaves_nothing_and_the_next_one_works(
+    engine: Engine, path: Path
+):
+    """A deferred constraint fails in the COMMIT itself and leaves the transaction open."""
+
+    def orphan(db: sqlite3.Connection) -> None:
+        insert(db, 1)
+        db.execute("INSERT INTO child VALUES (1, 99)")
+
+    with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+        await engine.write(orphan)
+    assert stored(path) == []
+    await engine.write(insert, 2)
+    assert stored(path) == [2]
+
+
+async def test_a_full_disk_is_an_error_of_that_write_only(engine: Engine, path: Path):
+    def bound(db: sqlite3.Connection, pages: int) -> None:
+        db.execute(f"PRAGMA max_page_count = {pages}")
+
+    await engine.write(insert, 1)
+    await engine.write(bound, 1)  # SQLite keeps at least what it has
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        await engine.write(insert, *range(10, 10_000))
+    assert stored(path) == [1]
+    await engine.write(bound, 10_000)
+    await engine.write(insert, 2)
+    assert stored(path) == [1, 2]
+
+
+async def test_a_cancelled_caller_does_not_cut_its_transaction_in_half(engine: Engine, path: Path):
+    inside, go_on = threading.Event(), threading.Event()
+
+    def slow(db: sqlite3.Connection) -> None:
+        insert(db, 1)
+        inside.set()
+        go_on.wait(10)
+        insert(db, 2)
+
+    async with asyncio.TaskGroup() as tasks:
+        writing = tasks.create_task(engine.write(slow))
+        await asyncio.to_thread(inside.wait, 10)
+        waiting = tasks.create_task(engine.write(insert, 3))
+        await asyncio.sleep(0)
+        writing.cancel()
+        waiting.cancel()
+    assert writing.cancelled()
+    go_on.set()
+    await engine.write(insert, 4)
+    assert stored(path) == [1, 2, 4]  # what had not begun never begins
+
+
+async def test_writes_follow_one_another_in_the_order_of_their_calls(engine: Engine, path: Path):
+    def append(db: sqlite3.Connection, number: int) -> None:
+        rows = db.execute("SELECT count(*) FROM parent").fetchone()[0]
+        db.execute("INSERT INTO parent VALUES (?)", (rows * 100 + number,))
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(5):
+            tasks.create_task(engine.write(append, number))
+    assert stored(path) == [0, 101, 202, 303, 404]
+
+
+async def test_a_reader_sees_commits_only_and_cannot_write(engine: Engine):
+    inside, go_on = threading.Event(), threading.Event()
+
+    def slow(db: sqlite3.Connection) -> None:
+        insert(db, 1)
+        inside.set()
+        go_on.wait(10)
+
+    count = "SELECT count(*) FROM parent"
+    async with engine.reader() as db, asyncio.TaskGroup() as tasks:
+        writing = tasks.create_task(engine.write(slow))
+        await asyncio.to_thread(inside.wait, 10)
+        assert list(await db.execute_fetchall(count)) == [(0,)]
+        go_on.set()
+        await writing
+        assert list(await db.execute_fetchall(count)) == [(1,)]
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            await db.execute("INSERT INTO parent VALUES (9)")
+
+
+async def test_nobody_else_may_read_the_files(engine: Engine, path: Path):
+    await engine.write(insert, 1)
+    files = sorted(path.parent.iterdir())
+    assert [file.name for file in files] == ["test.db", "test.db-shm", "test.db-wal"]
+    assert {oct(file.stat().st_mode & 0o777) for file in files} == {"0o600"}
+
+
+async def test_a_closed_engine_says_so(path: Path):
+    engine = Engine(path, MIGRATIONS)
+    with pytest.raises(RuntimeError, match=r"test\.db is not open"):
+        await engine.write(insert, 1)
+    async with engine:
+        await engine.write(insert, 1)
+    with pytest.raises(RuntimeError, match=r"test\.db is not open"):
+        await engine.write(insert, 2)
+    assert stored(path) == [1]
+
+
+def test_a_file_that_is_no_database_is_the_operators_to_mend(path: Path):
+    content = b"this is no database, though it is long enough to be one" * 30
+    path.write_bytes(content)
+    says = r"test\.db cannot be opened: .*not a database.*; check the folder"
+    with pytest.raises(StoreError, match=says), open_offline(path, MIGRATIONS):
+        pass
+    assert path.read_bytes() == content
+
+
+async def test_a_folder_that_is_not_there_is_named(tmp_path: Path):
+    with pytest.raises(StoreError, match=r"nowhere/test\.db cannot be opened"):
+        async with Engine(tmp_path / "nowhere" / "test.db", MIGRATIONS):
+            pass
+
+
+async def test_a_command_without_a_gateway_opens_the_same_file(path: Path):
+    with open_offline(path, MIGRATIONS) as db:
+        insert(db, 1)
+    async with Engine(path, MIGRATIONS) as engine:
+        await engine.write(insert, 2)
+    with open_offline(path, MIGRATIONS) as db:
+        assert db.execute("SELECT count(*) FROM parent").fetchone() == (2,)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        db.execute("SELECT 1")
