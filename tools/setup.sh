@@ -49,6 +49,7 @@ find_python() {
 
 needs_command() { command -v "$1" >/dev/null || missing="$missing $2"; }
 needs_path() { [ -e "$1" ] || missing="$missing $2"; }
+needs_library() { ldconfig -p | grep -qF "$1" || missing="$missing $2"; }
 
 # Sets `python` and `missing`, a list of packages with a space before each.
 find_missing() {
@@ -59,6 +60,7 @@ find_missing() {
   [ "$for_what" = test ] || return 0
   needs_command mosquitto_pub mosquitto-clients
   needs_command chromium chromium
+  needs_library libatomic.so.1 libatomic1 # playwright's node
   needs_path /usr/share/fonts/truetype fonts-dejavu-core # else the page has no letters
   needs_command swtpm swtpm
   needs_command swtpm_setup swtpm-tools
