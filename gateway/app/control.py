@@ -1,7 +1,7 @@
 """The control socket: the HTTP API for commands of this machine, 0600, in a private folder."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from pathlib import Path
 
 import aiosqlite
@@ -35,7 +35,12 @@ def _json(document: object, status: int = 200) -> web.Response:
 class Routes:
     """One method a path; who can open the socket is the operator."""
 
-    def __init__(self, site: Site, fleet: Fleet, reader: aiosqlite.Connection) -> None:
+    def __init__(
+        self,
+        site: Site,
+        fleet: Fleet,
+        reader: Callable[[], AbstractAsyncContextManager[aiosqlite.Connection]],
+    ) -> None:
         self._site = site
         self._fleet = fleet
         self._reader = reader
@@ -58,15 +63,16 @@ class Routes:
         return _json(await self._site.status())
 
     async def trace(self, request: web.Request) -> web.StreamResponse:
-        """One JSON line a message, in one snapshot."""
+        """One JSON line a message, in one snapshot. Each request has its own connection."""
         answer = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await answer.prepare(request)
         lines: list[bytes] = []
-        async for line in trace.trace(self._reader):
-            lines.append(msgspec.json.encode(line))
-            if len(lines) == TRACE_LINES_A_WRITE:
-                await answer.write(b"\n".join(lines) + b"\n")
-                lines.clear()
+        async with self._reader() as db, aclosing(trace.trace(db)) as traced:
+            async for line in traced:
+                lines.append(msgspec.json.encode(line))
+                if len(lines) == TRACE_LINES_A_WRITE:
+                    await answer.write(b"\n".join(lines) + b"\n")
+                    lines.clear()
         if lines:
             await answer.write(b"\n".join(lines) + b"\n")
         await answer.write_eof()

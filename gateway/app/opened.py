@@ -27,7 +27,7 @@ from gateway.store.sqlite import Engine, open_offline
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What lies on the disk, ready for use. One reader a user: a snapshot is not shared."""
+    """What lies on the disk, ready for use. One reader a user."""
 
     places: Places
     clock: SystemClock
@@ -38,7 +38,6 @@ class Opened:
     spool: Engine
     sealing: aiosqlite.Connection
     showing: aiosqlite.Connection
-    tracing: aiosqlite.Connection
 
 
 def private_folder(path: Path) -> None:
@@ -84,7 +83,6 @@ async def opened(config: Config) -> AsyncGenerator[Opened]:
             Engine(places.spool_db, SPOOL_MIGRATIONS) as spool,
             spool.reader() as sealing,
             spool.reader() as showing,
-            spool.reader() as tracing,
         ):
             contracts = await spool.write(spool_store.remember, _contracts(catalogue))
             yield Opened(
@@ -97,7 +95,6 @@ async def opened(config: Config) -> AsyncGenerator[Opened]:
                 spool,
                 sealing,
                 showing,
-                tracing,
             )
 
 

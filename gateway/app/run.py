@@ -110,7 +110,7 @@ async def serve(
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         for name, job in jobs.items():
             tasks.create_task(job, name=name)
-        routes = control.Routes(site, fleet, files.tracing)
+        routes = control.Routes(site, fleet, files.spool.reader)
         await stack.enter_async_context(control.serving(routes, files.places.runtime))
         serving = web_http.serving(site, page, viewers, config.web.port)
         ready(await stack.enter_async_context(serving))

@@ -1,6 +1,6 @@
 """What the spool shows: depth, trace, alerts and their pictures, on a read-only connection."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 import aiosqlite
@@ -47,10 +47,11 @@ class AlertShown:
     pictured: bool
 
 
-async def trace(db: aiosqlite.Connection) -> AsyncIterator[TraceLine]:
+async def trace(db: aiosqlite.Connection) -> AsyncGenerator[TraceLine]:
     """Yield one line a message: what has ended first, then what waits.
 
     Read inside one snapshot, so a message that ends meanwhile is neither doubled nor missed.
+    The connection is this trace's alone until it ends or is closed.
     """
     await db.execute("BEGIN")
     try:

@@ -1,0 +1,159 @@
+"""What is read of the spool while it is written: trace, depth, what is due, what is shown."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiosqlite
+import pytest
+
+from gateway.app.offline import SPOOL_MIGRATIONS
+from gateway.model.outcome import MessageClass
+from gateway.model.telemetry import AlertItem
+from gateway.model.time import SiteTime
+from gateway.spool import due, store, trace
+from gateway.spool.trace import AlertShown, Depth, TraceLine
+from gateway.store.sqlite import Engine
+from tests.support.spooled import CLOSED, CONTRACTS, PICTURE, item, message
+
+ALERT, RESULT, METRIC, LOG = MessageClass
+NOW = SiteTime(1_000_000)
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
+    async with Engine(tmp_path / "spool.db", SPOOL_MIGRATIONS) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def reader(engine: Engine) -> AsyncIterator[aiosqlite.Connection]:
+    async with engine.reader() as db:
+        yield db
+
+
+async def keep(engine: Engine, *messages, now: int = NOW) -> None:
+    await engine.write(store.enqueue, messages, SiteTime(now), CONTRACTS)
+
+
+async def seal(engine: Engine, sha256: str, ids: list[int], of: MessageClass) -> None:
+    batch = store.SealedBatch(sha256, b"body of " + sha256.encode(), of, len(ids), 2 * len(ids))
+    assert await engine.write(store.seal, batch, ids, NOW)
+
+
+def line(seq: int, outcome: str, batch: str | None = None, name: str = "result") -> TraceLine:
+    return TraceLine("cam-01", 7, "alert" if name == "alert" else "data", seq, name, outcome, batch)
+
+
+async def test_the_trace_has_one_line_a_message_wherever_it_is(engine: Engine, reader):
+    await keep(engine, *[message(seq) for seq in range(1, 7)])
+    await seal(engine, "d", [1, 2], RESULT)
+    await engine.write(store.delivered, "d", NOW, 0)
+    await seal(engine, "p", [3], RESULT)
+    await engine.write(store.park, "p", "no", NOW)
+    await seal(engine, "s", [4], RESULT)
+    await engine.write(store.bury, [message(9).key], NOW)
+    assert [one async for one in trace.trace(reader)] == [
+        line(1, "delivered", "d"),
+        line(2, "delivered", "d"),
+        line(3, "parked", "p"),
+        line(9, "dead-lettered", name="data"),
+        line(4, "sealed", "s"),
+        line(5, "queued"),
+        line(6, "queued"),
+    ]
+
+
+async def test_a_message_that_ends_while_the_trace_is_read_stands_there_once(
+    engine: Engine, reader
+):
+    await keep(engine, message(1), message(2))
+    await seal(engine, "d", [1, 2], RESULT)
+    lines = []
+    async for one in trace.trace(reader):
+        lines.append(one)
+        await engine.write(store.delivered, "d", NOW, 0)
+    assert [(one.seq, one.outcome) for one in lines] == [(1, "sealed"), (2, "sealed")]
+    after = [(one.seq, one.outcome) async for one in trace.trace(reader)]
+    assert after == [(1, "delivered"), (2, "delivered")]
+
+
+async def test_a_trace_that_is_given_up_frees_its_connection_for_the_next(engine: Engine, reader):
+    await keep(engine, message(1), message(2))
+    async with contextlib.aclosing(trace.trace(reader)) as lines:
+        async for _ in lines:
+            break
+    assert len([one async for one in trace.trace(reader)]) == 2
+
+
+async def test_depth_says_how_much_waits_and_since_when(engine: Engine, reader):
+    await keep(engine, message(1, LOG), message(2, LOG))
+    await keep(engine, message(3, ALERT), now=NOW + 5)
+    found = await trace.depths(reader)
+    assert found[RESULT] == found[METRIC] == Depth()
+    assert (found[LOG].rows, found[LOG].oldest) == (2, NOW)
+    assert (found[ALERT].rows, found[ALERT].oldest) == (1, NOW + 5)
+    await engine.write(store.expire, SiteTime(NOW + 10**12))
+    assert (await trace.depths(reader))[LOG] == Depth(0, 0, None)
+
+
+async def test_what_is_due_is_the_oldest_of_each_class_that_may_leave(engine: Engine, reader):
+    kept = [message(seq, RESULT) for seq in (1, 2, 3)]
+    await keep(engine, *kept, message(4, METRIC), message(5, ALERT), message(6, ALERT))
+    await keep(engine, message(7, ALERT, contract=CLOSED))
+    await seal(engine, "s", [5], ALERT)
+    found = await due.waiting(reader, 2)
+    assert [(one.number, one.message_class) for one in found] == [
+        (6, ALERT),
+        (1, RESULT),
+        (2, RESULT),
+    ]
+    assert {one.received for one in found} == {NOW}
+
+
+async def test_contents_come_back_as_they_were_admitted_pictures_with_their_alerts(
+    engine: Engine, reader
+):
+    items = (item(ALERT, label="first"), item(ALERT, label="second", image=None), item(ALERT))
+    await keep(engine, message(1, ALERT, *items), message(2, LOG), message(3, ALERT))
+    (content,) = await due.contents(reader, ALERT, (1,))
+    assert content.items == items
+    first = content.items[0]
+    assert isinstance(first, AlertItem)
+    assert first.image == PICTURE
+    (log,) = await due.contents(reader, LOG, (2,))
+    assert log.items == (item(LOG),)
+
+
+async def test_alerts_go_before_older_results_and_parked_batches_are_passed_over(
+    engine: Engine, reader
+):
+    await keep(engine, message(1), message(2), message(3, ALERT))
+    await seal(engine, "result", [1], RESULT)
+    await seal(engine, "later", [2], RESULT)
+    await seal(engine, "alert", [3], ALERT)
+    order = []
+    while (batch := await trace.next_batch(reader)) is not None:
+        order.append((batch.sha256, batch.rows, batch.items, batch.message_class))
+        assert batch.body == b"body of " + batch.sha256.encode()
+        await engine.write(store.park, batch.sha256, "no", NOW)
+    assert order == [("alert", 1, 2, ALERT), ("result", 1, 2, RESULT), ("later", 1, 2, RESULT)]
+    assert await trace.parked(reader) == 3
+
+
+async def test_the_page_sees_the_newest_alerts_and_their_pictures(engine: Engine, reader):
+    await keep(engine, message(1, ALERT), message(2, ALERT, item(ALERT, image=None)))
+    shown = await trace.alerts(reader, 5)
+    assert shown[0] == AlertShown(
+        2, "cam-01", "defect", "major", "scratch", 0.5, NOW, "queued", pictured=False
+    )
+    assert [one.number for one in await trace.alerts(reader, 1)] == [2]
+    assert shown[1].pictured
+    assert await trace.picture(reader, 1) == ("image/png", PICTURE.data)
+    assert await trace.picture(reader, 2) is None
+    assert await trace.picture(reader, 99) is None
+
+
+async def test_ends_are_tallied_under_names_that_stay(engine: Engine, reader):
+    await engine.write(store.bury, [message(1).key, message(2).key], NOW)
+    assert await trace.tallies(reader) == {"messages_ended_total:data:dead-lettered": 2}
