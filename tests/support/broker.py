@@ -47,6 +47,11 @@ class Broker:
         self._server = self.bench.server()
         self._running: Mosquitto | None = None
 
+    @property
+    def pid(self) -> int:
+        assert self._running is not None
+        return self._running.pid
+
     async def start(self) -> Mosquitto:
         """Start it with the access of ``devices``, whatever an earlier life was told."""
         certificates = Certificates(self.bench.ca, self._server.certificate, self._server.key)
