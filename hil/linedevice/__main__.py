@@ -25,7 +25,7 @@ from hil.linedevice.device import LineDevice, Look
 from hil.linedevice.link import Link
 from hil.linedevice.outbox import DamagedError, Outbox, set_aside
 from hil.linedevice.payloads import Slot
-from hil.linedevice.vision import Inspector
+from hil.linedevice.vision import Inspector, TelemetryError, UnusableModelError
 
 MODEL: Final = Path(__file__).parents[1] / "models" / "surface-defects" / "model.onnx"
 OUTBOX_FILE: Final = "outbox.db"
@@ -110,6 +110,19 @@ def open_outbox(path: Path) -> tuple[Outbox, str]:
         return Outbox(path), str(error)
 
 
+def read_model(path: Path) -> bytes:
+    """Return the bytes of a model.
+
+    Raises:
+        FolderError: there is no such file.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        msg = f"{path}: {error.strerror}. Give the ONNX file with --model"
+        raise FolderError(msg) from error
+
+
 def run(folder: Path, connection: Connection, args: argparse.Namespace) -> int:
     """Run until a signal; return the exit code."""
     stopping = threading.Event()
@@ -117,7 +130,7 @@ def run(folder: Path, connection: Connection, args: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stopping.set())
     say = Voice(connection.id, as_json=args.json)
     tls = read_trust(folder, connection)
-    model = args.model.read_bytes()
+    model = read_model(args.model)
     camera = Camera(
         seed=args.seed if args.seed is not None else threading.get_native_id(),
         defect_share=args.defects,
@@ -128,18 +141,18 @@ def run(folder: Path, connection: Connection, args: argparse.Namespace) -> int:
         frame = camera.capture()
         return Look(inspector.inspect(frame.pixels), float(frame.pixels.mean()))
 
-    digest = hashlib.sha256(model).hexdigest()
-    slot = Slot("model", args.model.parent.name, digest[:12], digest, "active")
-    outbox, complaint = open_outbox(folder / OUTBOX_FILE)
-    if complaint:
-        say("outbox-damaged", reason=complaint)
+    name, _, version = inspector.model.partition("@")
+    slot = Slot("model", name, version, hashlib.sha256(model).hexdigest(), "active")
+    outbox, damage = open_outbox(folder / OUTBOX_FILE)
     with outbox:
         device = LineDevice(look, outbox, profile=connection.profile, model=slot, rate_hz=args.rate)
         say.device = device
-        link = Link(connection, tls, outbox, device.status, say, stopping)
+        link = Link(connection, tls, outbox, describe=device.status, say=say, stopping=stopping)
         device.wake = link.wake
-        link.start()
+        if damage:
+            say("outbox-damaged", reason=damage)
         say("started", epoch=outbox.epoch, waiting=len(outbox), rate_hz=args.rate)
+        link.start()
         try:
             device.run(stopping)
         finally:
@@ -155,7 +168,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = arguments(argv)
     try:
         return run(args.folder, read_connection(args.folder), args)
-    except (FolderError, MissingTextureError) as error:
+    except (FolderError, MissingTextureError, TelemetryError, UnusableModelError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except sqlite3.Error as error:

@@ -23,6 +23,7 @@ from hil.linedevice.payloads import (
     Last,
     Slot,
     Stamp,
+    State,
     Status,
     TooLargeError,
     alert,
@@ -92,7 +93,7 @@ class LineDevice:
     def _stamp(self) -> Stamp:
         return Stamp(self._boot, _mono_ms(), time.time_ns() // 1_000_000)
 
-    def status(self, state: Literal["online", "offline"], last: Last) -> Status:
+    def status(self, state: State, last: Last) -> Status:
         """Return the whole truth about this device, for the link to publish."""
         return Status(
             state=state,

@@ -28,18 +28,9 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from hil.linedevice import payloads
 from hil.linedevice.connection import Connection
 from hil.linedevice.outbox import Outbox
-from hil.linedevice.payloads import (
-    MESSAGEPACK,
-    Last,
-    Receipt,
-    Status,
-    UnreadableError,
-    encode,
-    read_access,
-    read_receipt,
-)
 from hil.linedevice.protocol import NewEpoch, Plan, Sender, Settled, spread
 
 SUBSCRIPTIONS: Final = {"receipt": 0, "access": 1, "desired": 1, "challenge": 1}
@@ -54,12 +45,12 @@ FAREWELL_LIMIT_S: Final = 1.0
 
 Say = Callable[..., None]
 """Tells the people who run this device: the name of an event, and its facts as keywords."""
-Describe = Callable[[Literal["online", "offline"], Last], Status]
+Describe = Callable[[payloads.State, payloads.Last], payloads.Status]
 """Gives the whole status; called on this thread."""
 
 
 class Link(threading.Thread):
-    """Keeps the outbox flowing until ``stop``. ``failure`` says why it died, if it did."""
+    """Keeps the outbox flowing until ``stopping`` is set; it sets it itself when it fails."""
 
     def __init__(  # noqa: PLR0913, PLR0917 -- its needs, each one named
         self,
@@ -73,12 +64,10 @@ class Link(threading.Thread):
         super().__init__(name="link", daemon=True)
         self._connection, self._tls, self._outbox = connection, tls, outbox
         self._describe, self._say, self._stopping = describe, say, stopping
-        self._sender = Sender()
+        self._sender, self._status_due, self._acknowledged = Sender(), False, 0
         self._bell, self._ringer = socket.socketpair()
         for end in (self._bell, self._ringer):
             end.settimeout(0)
-        self._acknowledged = 0
-        self._status_due = False
         self.failure: BaseException | None = None
 
     def wake(self, *, status_changed: bool = False) -> None:
@@ -136,7 +125,7 @@ class Link(threading.Thread):
 
     def _converse(self) -> None:
         """Run one connection until it ends or ``stop`` is called."""
-        client = self._client()
+        client, self._acknowledged = self._client(), 0
         host, port = self._connection.host, self._connection.mqtt_port
         client.connect(host, port, KEEPALIVE_S, clean_start=True)
         while not self._stopping.is_set():
@@ -172,17 +161,15 @@ class Link(threading.Thread):
         for stream, seq in plan.messages:
             message = self._outbox.read(stream, seq)
             if message is not None:  # else an overflow dropped it a moment ago
-                binary = message.draft.content_type == MESSAGEPACK
-                properties = _MESSAGEPACK if binary else None
-                client.publish(
-                    self._topic("up", stream.value), encode(message), 1, properties=properties
-                )
+                binary = message.draft.content_type == payloads.MESSAGEPACK
+                topic, payload = self._topic("up", stream.value), payloads.encode(message)
+                client.publish(topic, payload, 1, properties=_MESSAGEPACK if binary else None)
         return plan.wake_at
 
-    def _status(self, state: Literal["online", "offline"]) -> bytes:
+    def _status(self, state: payloads.State) -> bytes:
         return msgspec.json.encode(self._describe(state, self._outbox.last()))
 
-    def _publish_status(self, client: mqtt.Client, state: Literal["online", "offline"]) -> int:
+    def _publish_status(self, client: mqtt.Client, state: payloads.State) -> int:
         return client.publish(self._topic("up", "status"), self._status(state), 1, retain=True).mid
 
     def _farewell(self, client: mqtt.Client) -> None:
@@ -231,17 +218,17 @@ class Link(threading.Thread):
         try:
             match name:
                 case "receipt":
-                    self._settle(read_receipt(payload))
+                    self._settle(payloads.read_receipt(payload))
                 case "access":
-                    access = read_access(payload)
+                    access = payloads.read_access(payload)
                     self._sender.access(access)
                     self._say("access", state=access.state, window=access.window)
                 case _:
                     self._say("not-supported", topic=name)
-        except UnreadableError as error:
+        except payloads.UnreadableError as error:
             self._say("unreadable", topic=name, reason=str(error))
 
-    def _settle(self, receipt: Receipt) -> None:
+    def _settle(self, receipt: payloads.Receipt) -> None:
         outbox = self._outbox
         match self._sender.receipt(receipt, time.monotonic(), outbox.held(), outbox.epoch):
             case NewEpoch(reason):
@@ -258,4 +245,4 @@ def _no_delay(_c: object, _u: object, sock: object) -> None:
 
 
 _MESSAGEPACK: Final = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-_MESSAGEPACK.ContentType = MESSAGEPACK
+_MESSAGEPACK.ContentType = payloads.MESSAGEPACK

@@ -15,7 +15,7 @@ One object may be used by several threads.
 import secrets
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
@@ -24,8 +24,7 @@ from typing import Final, Literal, Self
 from hil.linedevice.payloads import Draft, Last, Numbered, Stamp, Stream
 from hil.linedevice.protocol import Held
 
-EPOCH_BITS: Final = 53
-"""So that an epoch stays exact where numbers are doubles."""
+BUSY_LIMIT_S: Final = 0.5
 ROW_OVERHEAD_BYTES: Final = 128
 """What a message takes beside its items, for the bound."""
 SCHEMA: Final = """
@@ -45,17 +44,17 @@ class DamagedError(Exception):
 
 
 def draw_epoch() -> int:
-    """Return 53 random bits: no clock is needed to differ from every earlier epoch."""
-    return secrets.randbits(EPOCH_BITS)
+    """Return 53 random bits, not 0: exact as a double, and no clock is needed to be new."""
+    return secrets.randbits(53) or 1
 
 
 def set_aside(path: Path) -> Path:
     """Move a damaged outbox out of the way, for somebody to look at; return its new name."""
-    for suffix in ("", "-wal", "-shm"):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.replace(path.with_name(path.name + ".damaged" + suffix))
-    return path.with_name(path.name + ".damaged")
+    aside = path.with_name(path.name + ".damaged")
+    for suffix in ("", "-wal"):
+        if (part := path.with_name(path.name + suffix)).exists():
+            part.replace(aside.with_name(aside.name + suffix))
+    return aside
 
 
 class Outbox:
@@ -67,7 +66,6 @@ class Outbox:
         *,
         max_bytes: int = 64 * 1024 * 1024,
         max_messages: int = 50_000,
-        draw: Callable[[], int] = draw_epoch,
     ) -> None:
         """Open or create the file.
 
@@ -75,10 +73,12 @@ class Outbox:
             DamagedError: the file is there but is no sound outbox.
             sqlite3.OperationalError: it cannot be opened or written at all.
         """
-        self._max_bytes, self._max_messages, self._draw = max_bytes, max_messages, draw
+        self._max_bytes, self._max_messages = max_bytes, max_messages
         self.dropped = 0
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db = sqlite3.connect(
+            path, timeout=BUSY_LIMIT_S, isolation_level=None, check_same_thread=False
+        )
         try:
             self._open()
         except BaseException as error:
@@ -89,12 +89,13 @@ class Outbox:
             raise
 
     def _open(self) -> None:
+        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")  # a second device here is refused
         self._db.execute("PRAGMA journal_mode = WAL")
         (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
         self._db.executescript(SCHEMA)
-        self._db.execute("INSERT OR IGNORE INTO epoch VALUES (1, ?)", (self._draw(),))
+        self._db.execute("INSERT OR IGNORE INTO epoch VALUES (1, ?)", (draw_epoch(),))
         for stream in Stream:
             self._db.execute("INSERT OR IGNORE INTO stream VALUES (?, 0, 0)", (stream.value,))
         self._recount()
@@ -228,7 +229,7 @@ class Outbox:
         Crash: before the commit the old epoch goes on, and the gateway asks again.
         """
         with self._transaction():
-            self._db.execute("UPDATE epoch SET epoch = ?", (self._draw(),))
+            self._db.execute("UPDATE epoch SET epoch = ?", (draw_epoch(),))
             for stream, held in self._held.items():
                 start = (held.start - 1, stream.value)
                 self._db.execute("UPDATE stream SET start = ? WHERE name = ?", start)

@@ -19,6 +19,7 @@ PAYLOAD_MAX_BYTES: Final = 256_000
 WINDOW_DEFAULT: Final = 50
 """Messages that may lack a receipt until ``down/access`` says otherwise."""
 
+State = Literal["online", "offline"]
 Item = dict[str, object]
 """One alert, result, metric or log as docs/device-protocol.md describes it."""
 
@@ -99,7 +100,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """The level-triggered truth about the device: always whole, never a change."""
 
     v: int = VERSION
-    state: Literal["online", "offline"]
+    state: State
     profile: str
     agent: str
     boot: str

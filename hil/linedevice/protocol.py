@@ -10,10 +10,9 @@ Rules that ``Sender`` keeps:
 4. What has no receipt is sent again after 1 s, doubling to 30 s, with jitter; at once
    after a reconnect.
 5. What the gateway already had when this process started is *contested*: a storage that was
-   rolled back may hold other content under the same numbers. It is sent again, in order,
-   and the gateway answers other content with "conflict". It is freed only when the mark
-   rises above what the gateway had: only a later message of ours can do that, and the
-   gateway read that one after all contested ones.
+   rolled back may hold other content under these numbers. It is sent again, and the gateway
+   answers other content with "conflict". It is freed when the mark rises above what the
+   gateway had: only a later message of ours does that, read after all contested ones.
 6. A conflict, or a mark above the own highest number, asks for a new epoch. The marks of
    that receipt are not applied.
 """
@@ -26,15 +25,13 @@ from typing import Final
 from hil.linedevice.payloads import WINDOW_DEFAULT, Access, Receipt, Stream
 
 WINDOW_MAX: Final = 1000
-RESEND_FIRST_S: Final = 1.0
-RESEND_MAX_S: Final = 30.0
-BACKOFF_FIRST_S: Final = 1.0
-BACKOFF_MAX_S: Final = 30.0
+WAIT_FIRST_S: Final = 1.0
+WAIT_MAX_S: Final = 30.0
+"""Before a resend, and of silence after a refusal: doubling from the first to the last."""
 CONFLICT: Final = "conflict"
 NO_SUBSCRIBER: Final = 0x10
 FAILURE: Final = 0x80
-"""PUBACK codes from here on are failures; 0x87 is "not authorised" (MQTT 5, 3.4.2.1)."""
-
+"""PUBACK codes from here on are failures, such as 0x87, not authorised (MQTT 5, 3.4.2.1)."""
 
 Held = Mapping[Stream, range]
 """What the outbox holds, without holes: from the lowest number held to the highest given.
@@ -70,7 +67,7 @@ class _Flight:
     """A message without a receipt: when it is sent again, and how long the next wait is."""
 
     due: float
-    wait_s: float = RESEND_FIRST_S
+    wait_s: float = WAIT_FIRST_S
     refused: bool = False
 
 
@@ -84,6 +81,9 @@ class _Lane:
     """The highest number that this process has sent in this epoch."""
     contested_to: int | None = None
     """The gateway's mark when it first answered this process in this epoch (rule 5)."""
+
+    def forget(self, mark: int) -> None:
+        self.flights = {seq: flight for seq, flight in self.flights.items() if seq > mark}
 
 
 def spread(wait_s: float, jitter: float) -> float:
@@ -100,7 +100,7 @@ class Sender:
         self._admitted = True
         self._paused = False
         self._blocked_until = -math.inf
-        self._backoff_s = BACKOFF_FIRST_S
+        self._backoff_s = WAIT_FIRST_S
         self.answered = False
         self._ask(math.inf)
 
@@ -121,10 +121,10 @@ class Sender:
     def _ask(self, status_at: float) -> None:
         """Send nothing but the status, from ``status_at`` on, until a receipt answers it."""
         self.answered = False
-        self._status_due, self._status_wait_s = status_at, RESEND_FIRST_S
+        self._status_due, self._status_wait_s = status_at, WAIT_FIRST_S
         for lane in self._lanes.values():
             for flight in lane.flights.values():
-                flight.due, flight.wait_s = status_at, RESEND_FIRST_S
+                flight.due, flight.wait_s = status_at, WAIT_FIRST_S
 
     def status_changed(self, now: float) -> None:
         """Say that the status has other content than when it was last published."""
@@ -138,7 +138,7 @@ class Sender:
         if status:
             waiting = not self.answered or self._paused
             self._status_due = now + spread(self._status_wait_s, jitter) if waiting else math.inf
-            self._status_wait_s = min(self._status_wait_s * 2, RESEND_MAX_S)
+            self._status_wait_s = min(self._status_wait_s * 2, WAIT_MAX_S)
         messages: list[tuple[Stream, int]] = []
         wake_at = self._status_due
         if self.answered and self._admitted:
@@ -151,27 +151,23 @@ class Sender:
 
     def _due(self, stream: Stream, held: range, now: float, jitter: float) -> list[int]:
         lane = self._lanes[stream]
-        for seq in [seq for seq in lane.flights if seq < held.start]:
-            del lane.flights[seq]  # dropped by an overflowing outbox
+        lane.forget(held.start - 1)  # what an overflowing outbox dropped
         again = [seq for seq, flight in lane.flights.items() if flight.due <= now]
         for seq in again:
             flight = lane.flights[seq]
-            flight.wait_s = min(flight.wait_s * 2, RESEND_MAX_S)
+            flight.wait_s = min(flight.wait_s * 2, WAIT_MAX_S)
             flight.due = now + spread(flight.wait_s, jitter)
         first = max(lane.cursor, held.start)
         new = list(range(first, min(first + self._room(stream), held.stop)))
         for seq in new:
-            lane.flights[seq] = _Flight(now + spread(RESEND_FIRST_S, jitter))
+            lane.flights[seq] = _Flight(now + spread(WAIT_FIRST_S, jitter))
             lane.cursor, lane.sent_to = seq + 1, max(lane.sent_to, seq)
         return again + new
 
     def _room(self, stream: Stream) -> int:
         flying = sum(len(lane.flights) for lane in self._lanes.values())
-        room = self._window - flying
-        if stream is Stream.DATA:
-            share = math.ceil(self._window * 4 / 5)
-            room = min(room, share - len(self._lanes[Stream.DATA].flights))
-        return max(room, 0)
+        share = math.ceil(self._window * (4 / 5 if stream is Stream.DATA else 1))
+        return max(0, min(self._window - flying, share - len(self._lanes[stream].flights)))
 
     def receipt(self, receipt: Receipt, now: float, held: Held, epoch: int) -> Settled | NewEpoch:
         """Return what a receipt means for the outbox, which holds ``held`` in ``epoch``.
@@ -181,12 +177,12 @@ class Sender:
         if receipt.epoch != epoch:
             return Settled({}, ())  # of an epoch that is over
         if reason := _broken(receipt, held):
-            self._lanes = {stream: _Lane(contested_to=0) for stream in Stream}
+            self._lanes = {stream: _Lane() for stream in Stream}
             self._ask(now)
             return NewEpoch(reason)
         if not self.answered:
             self.answered, self._status_due = True, math.inf
-        self._backoff_s = BACKOFF_FIRST_S
+        self._backoff_s = WAIT_FIRST_S
         self._pause("data" in receipt.pause, now)
         refused = self._refuse(receipt, now)
         free: dict[Stream, int] = {}
@@ -196,8 +192,7 @@ class Sender:
                 lane.contested_to = mark
             if mark > lane.contested_to:
                 free[stream] = min(mark, lane.sent_to)
-            for seq in [seq for seq in lane.flights if seq <= mark]:
-                del lane.flights[seq]
+            lane.forget(mark)
         return Settled(free, refused)
 
     def _refuse(self, receipt: Receipt, now: float) -> tuple[tuple[Stream, int, str], ...]:
@@ -206,15 +201,15 @@ class Sender:
         for stream, seq, reason in receipt.refused:
             flight = self._lanes[stream].flights.get(seq)
             if flight is not None and not flight.refused:
-                flight.refused, flight.wait_s = True, RESEND_MAX_S
-                flight.due = now + RESEND_MAX_S
+                flight.refused, flight.wait_s = True, WAIT_MAX_S
+                flight.due = now + WAIT_MAX_S
                 fresh.append((stream, seq, reason))
         return tuple(fresh)
 
     def _pause(self, paused: bool, now: float) -> None:  # noqa: FBT001 -- a state, not a switch
         if paused:  # the receipt that ends it may be lost: ask now and then
-            self._status_wait_s = RESEND_MAX_S
-            self._status_due = min(self._status_due, now + RESEND_MAX_S)
+            self._status_wait_s = WAIT_MAX_S
+            self._status_due = min(self._status_due, now + WAIT_MAX_S)
         elif self._paused:
             self._status_due = math.inf
         self._paused = paused
@@ -228,7 +223,7 @@ class Sender:
         refused = code == NO_SUBSCRIBER or code >= FAILURE
         if refused and now >= self._blocked_until:  # once for a burst
             self._blocked_until = now + spread(self._backoff_s, jitter)
-            self._backoff_s = min(self._backoff_s * 2, BACKOFF_MAX_S)
+            self._backoff_s = min(self._backoff_s * 2, WAIT_MAX_S)
             self._ask(self._blocked_until)
 
     def heard(self, now: float, jitter: float) -> None:

@@ -9,6 +9,7 @@ import json
 import shutil
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -38,12 +39,12 @@ class Rig:
         self.gateway = ModelGateway()
         self.gateway_listens = True
         self.now = 1000.0
-        self.up: deque[tuple] = deque()
-        self.down: deque[dict] = deque()
+        self.up: deque[tuple[Any, ...]] = deque()
+        self.down: deque[dict[str, Any]] = deque()
         self.sent: list[tuple[Stream, int]] = []
         self.statuses = 0
         self.epochs: list[str] = []
-        self.refusals: list[tuple] = []
+        self.refusals: list[tuple[Stream, int, str]] = []
         self.names = 0
         self.connected = False
         self.outbox = self._open()
@@ -76,9 +77,9 @@ class Rig:
         assert message is not None
         binary = message.draft.content_type != JSON
         decode = msgspec.msgpack.decode if binary else msgspec.json.decode
-        return decode(message.draft.items)[0]["n"]
+        return int(decode(message.draft.items)[0]["n"])
 
-    def _read(self, stream: Stream, seq: int) -> tuple[dict, int]:
+    def _read(self, stream: Stream, seq: int) -> tuple[dict[str, Any], int]:
         message = self.outbox.read(stream, seq)
         assert message is not None
         binary = message.draft.content_type != JSON
@@ -136,7 +137,7 @@ class Rig:
             if self._send((*key, name)):
                 self.sent.append((stream, seq))
 
-    def _send(self, message: tuple) -> bool:
+    def _send(self, message: tuple[Any, ...]) -> bool:
         """Hand a message to the broker, which says at once when nobody listens."""
         if self.gateway_listens:
             self.up.append(message)

@@ -6,6 +6,7 @@ keys and marks only; what is inside an envelope is other tests' business.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 AHEAD_MAX = 10_000
 STREAMS = ("alert", "data")
@@ -14,7 +15,7 @@ STREAMS = ("alert", "data")
 @dataclass
 class Epoch:
     marks: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STREAMS, 0))
-    stored: dict[tuple[str, int], object] = field(default_factory=dict)
+    stored: dict[tuple[str, int], Any] = field(default_factory=dict)
     """Content by (stream, seq), also past a hole."""
     gaps: set[tuple[str, int]] = field(default_factory=set)
     """Declared: numbers that the device no longer holds and that never came."""
@@ -30,12 +31,14 @@ class ModelGateway:
     reasons: dict[object, str] = field(default_factory=dict)
     """Contents that are refused, and why: they take their place all the same."""
 
-    def status(self, epoch: int) -> dict:
+    def status(self, epoch: int) -> dict[str, Any]:
         """Answer an online status that was not retained; it opens no epoch."""
         known = self.epochs.get(epoch, Epoch())
         return self._receipt(epoch, known, None)
 
-    def message(self, epoch: int, stream: str, seq: int, base: int, content: object) -> dict:
+    def message(
+        self, epoch: int, stream: str, seq: int, base: int, content: object
+    ) -> dict[str, Any]:
         known = self.epochs.setdefault(epoch, Epoch())
         if known.conflict is not None:
             return self._receipt(epoch, known, None)
@@ -46,8 +49,8 @@ class ModelGateway:
         if key in known.stored and known.stored[key] != content:
             known.conflict = key
             return self._receipt(epoch, known, None)
-        if seq > known.marks[stream]:
-            known.stored[key] = content
+        known.stored[key] = content
+        known.gaps.discard(key)  # it was declared lost, and came after all
         self._advance(known, stream)
         reason = self.reasons.get(content)
         return self._receipt(epoch, known, (stream, seq, reason) if reason else None)
@@ -63,11 +66,13 @@ class ModelGateway:
         while (stream, known.marks[stream] + 1) in known.stored:
             known.marks[stream] += 1
 
-    def _receipt(self, epoch: int, known: Epoch, refused: tuple | None) -> dict:
+    def _receipt(
+        self, epoch: int, known: Epoch, refused: tuple[str, int, str] | None
+    ) -> dict[str, Any]:
         marks = dict(known.marks)
         if known.conflict is not None:
             marks, refused = dict.fromkeys(STREAMS, 0), (*known.conflict, "conflict")
-        receipt: dict = {"epoch": epoch, **marks}
+        receipt: dict[str, Any] = {"epoch": epoch, **marks}
         if self.paused:
             receipt["pause"] = ["data"]
         if refused is not None:

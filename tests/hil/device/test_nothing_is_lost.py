@@ -50,7 +50,7 @@ class Line(RuleBasedStateMachine):
         assert epoch.marks == {"alert": last.alert, "data": last.data}
         for numbered in rig.gateway.epochs.values():
             for stream in ("alert", "data"):
-                names = [n for (s, _), n in sorted(numbered.stored.items()) if s == stream]
+                names = [n for key, n in sorted(numbered.stored.items()) if key[0] == stream]
                 assert names == sorted(names)
 
     @rule(stream=STREAMS, count=st.integers(1, 12))
