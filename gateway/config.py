@@ -8,10 +8,11 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
+from gateway.broker.files import SOCKET_PATH_BYTES_MAX
 from gateway.broker.limits import BrokerLimits, queue_findings
 from gateway.intake.limits import IntakeLimits
 from gateway.model.errors import OperatorFaultError
@@ -20,6 +21,9 @@ from gateway.uplink.limits import UplinkLimits
 from gateway.web.limits import Limits as WebLimits
 
 CONFIG_BYTES_MAX = 262_144
+LONGEST_SOCKET: Final = "control.sock"  # change together with app/control.py
+
+Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class ConfigError(OperatorFaultError):
@@ -35,13 +39,13 @@ class SiteSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
     """The site's name, in every certificate and every upload."""
-    addresses: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=32)]
+    addresses: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1, max_length=32)]
     """Where devices reach this machine; all of them stand in the server certificate."""
-    state_dir: str
+    state_dir: Text
     """Databases, certificates and keys."""
-    runtime_dir: str
+    runtime_dir: Text
     """Sockets; a short path, since the kernel refuses more than 107 bytes."""
-    profiles_dir: str
+    profiles_dir: Text
     """The folder of the firmware profiles."""
 
 
@@ -94,17 +98,41 @@ def parse(content: bytes, name: str, folder: Path) -> Config:
         devices=config.intake.max_devices,
         message_bytes=config.intake.planned_message_bytes,
     )
+    config = _with_absolute_paths(config, folder)
+    findings += _socket_findings(config.site.runtime_dir)
     if findings:
         raise ConfigError([f"{name}: {finding}" for finding in findings])
-    return _with_absolute_paths(config, folder)
+    return config
+
+
+def _socket_findings(runtime_dir: str) -> list[str]:
+    size = len(os.path.join(runtime_dir, LONGEST_SOCKET).encode())  # noqa: PTH118 -- a text
+    if size <= SOCKET_PATH_BYTES_MAX:
+        return []
+    path = f"{runtime_dir}/{LONGEST_SOCKET}"
+    most = SOCKET_PATH_BYTES_MAX
+    msg = f"site.runtime_dir: {path} has {size} bytes and the kernel takes {most}"
+    return [f"{msg}: choose a shorter folder"]
+
+
+_PLAIN: Final = (
+    (
+        re.compile(r"Object contains unknown field `(.*)`", re.DOTALL),
+        "no such key: correct or remove it (docs/configuration.md lists all)",
+    ),
+    (re.compile(r"Object missing required field `(.*)`", re.DOTALL), "missing: write it"),
+)
 
 
 def _plain(message: str) -> str:
     """Turn msgspec's ``... - at `$.broker.port``` into ``broker.port: ...``."""
     found = re.fullmatch(r"(?P<what>.*?)(?: - at `\$\.?(?P<where>.*)`)?", message, re.DOTALL)
-    if found is None or not found["where"]:
-        return message
-    return f"{found['where']}: {found['what']}"
+    where, what = (found["where"] or "", found["what"]) if found else ("", message)
+    for pattern, words in _PLAIN:
+        key = pattern.fullmatch(what)
+        if key is not None:
+            where, what = f"{where}.{key[1]}" if where else key[1], words
+    return f"{where}: {what}" if where else what
 
 
 def _with_absolute_paths(config: Config, folder: Path) -> Config:

@@ -28,9 +28,6 @@ from gateway.store.sqlite import Engine
 LOG = logging.getLogger(__name__)
 
 
-LOG = logging.getLogger(__name__)
-
-
 class UnusableRequestError(Exception):
     """A request to the control API names something that cannot be used."""
 

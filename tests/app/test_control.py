@@ -32,7 +32,7 @@ async def client(tmp_path: Path, spool: Engine) -> AsyncIterator[aiohttp.ClientS
     routes = Routes(NOTHING, NOTHING, spool.reader)
     async with (
         serving(routes, tmp_path),
-        aiohttp.ClientSession("http://gateway", connector=connector) as session,
+        aiohttp.ClientSession("http://localhost", connector=connector) as session,
     ):
         yield session
 

@@ -51,7 +51,7 @@ def item(message_class: MessageClass, **more: Any) -> Item:
             )
         case MessageClass.RESULT:
             plain = {"model": "m@1", "label": "ok", "score": 0.5, "latency_ms": 4.0}
-            return ResultItem(mono_ms=5, **{**plain, **more})  # type: ignore[arg-type]
+            return ResultItem(mono_ms=5, **{**plain, **more})
         case MessageClass.METRIC:
             return MetricItem(5, "power", 4.5)
         case MessageClass.LOG:
