@@ -1,5 +1,6 @@
 """The site's files, opened in order and closed in reverse: lock, folders, keys, databases."""
 
+import logging
 import os
 import stat
 from collections.abc import AsyncGenerator, Sequence
@@ -14,15 +15,17 @@ from gateway.app.offline import SPOOL_MIGRATIONS, STATE_MIGRATIONS, Places
 from gateway.config import Config
 from gateway.fleet.findings import Unusable
 from gateway.fleet.folder import Catalogue, read_profiles
-from gateway.identity import pki
+from gateway.identity import interfaces, pki
 from gateway.identity.authority import Authority
-from gateway.identity.names import server_names
+from gateway.identity.names import check_interfaces, server_names
 from gateway.model.contract import ContractInForce
 from gateway.model.errors import OperatorFaultError
 from gateway.spool import store as spool_store
 from gateway.store import site_time
 from gateway.store.lock import hold
 from gateway.store.sqlite import Engine, open_offline
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ async def opened(config: Config) -> AsyncGenerator[Opened]:
             clock = SystemClock(site_time.floor(db))
         authority = pki.load_authority(places.state / pki.FOLDER)
         wanted = server_names(config.site.name, config.site.addresses)
+        for finding in check_interfaces(config.site.addresses, interfaces.addresses()):
+            LOG.warning("event=address-not-here %s", finding)
         pki.keep_server_certificate(places.state / pki.FOLDER, authority, wanted, clock.wall())
         async with (
             Engine(places.state_db, STATE_MIGRATIONS) as state,
