@@ -10,7 +10,7 @@ from gateway.app.device import Fleet
 from gateway.app.message import Queue
 from gateway.app.voices import Voices
 from gateway.broker.dynsec import AccessChangeError, Dynsec
-from gateway.broker.mqtt import Link, LinkLostError
+from gateway.broker.mqtt import BrokerSilentError, Link, LinkLostError
 from gateway.broker.problems import BROKER_DOWN
 from gateway.broker.roles import CONTROL_LINK, DATA_LINK, GATEWAY
 from gateway.broker.service import SUBJECT, Seen, State
@@ -55,14 +55,17 @@ class Session:
         while True:
             pause_s = self._pause_s
             self._pause_s = min(2 * pause_s, AGAIN_AFTER_MOST_S)
+            broker = self.seen.running
             try:
                 await self._one()
             except* LinkLostError as lost:
                 self._unserved("broker-link-lost", str(lost.exceptions[0]))
-            except* AccessChangeError as silent:
+            except* (BrokerSilentError, AccessChangeError) as silent:
                 self._unserved("broker-silent", str(silent.exceptions[0]))
-                if self.seen.running is not None:
-                    await self.seen.running.stop()  # it runs but does not serve: start it again
+                # It runs but does not serve: end it, and it is started again. Not whichever
+                # runs by now: the silent one may have died and have a successor already.
+                if broker is not None:
+                    await broker.stop()
             except* sqlite3.Error as failed:
                 pause_s = AGAIN_AFTER_WRITE_FAILURE_S
                 self.voices.report(Raised(WRITE_FAILED, "spool.db", str(failed.exceptions[0])))

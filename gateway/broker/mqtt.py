@@ -11,7 +11,8 @@ grows with each acknowledgement), so above a high-water mark the socket is not r
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final, Self, cast
 
 import aiomqtt
@@ -26,11 +27,29 @@ INBOX_MESSAGES_MAX: Final = 2_000
 INBOX_MESSAGES_RESUME: Final = 500
 RECEIVE_MAXIMUM: Final = 100
 KEEPALIVE_S: Final = 15
-ANSWER_LIMIT_S: Final = 10.0
+ANSWER_LIMIT_S: Final = 5.0
 
 
 class LinkLostError(OperatorFaultError):
     """The connection to the broker ended. Nothing unacknowledged is lost: it comes again."""
+
+
+class BrokerSilentError(OperatorFaultError):
+    """The broker holds the connection and does not answer on it: it hangs."""
+
+
+@asynccontextmanager
+async def _answered(what: str) -> AsyncGenerator[None]:
+    """Bound the block by ``ANSWER_LIMIT_S``, and turn aiomqtt's errors into ours."""
+    try:
+        async with asyncio.timeout(ANSWER_LIMIT_S):
+            yield
+    except TimeoutError as error:
+        msg = f"the broker did not answer in {ANSWER_LIMIT_S:g} s: {what}"
+        raise BrokerSilentError(msg) from error
+    except (aiomqtt.MqttError, OSError) as error:
+        msg = f"{what}: {error}"
+        raise LinkLostError(msg) from error
 
 
 def _properties(packet: int) -> Any:  # noqa: ANN401 -- paho's class sets attributes by name
@@ -88,7 +107,7 @@ class Link:
             username=username,
             password=password,
             keepalive=KEEPALIVE_S,
-            timeout=ANSWER_LIMIT_S,
+            timeout=2 * ANSWER_LIMIT_S,  # ours comes first, and says what it means
             queue_type=_Inbox,
         )
         self._paho = self._client._client  # pyright: ignore[reportPrivateUsage]
@@ -100,13 +119,13 @@ class Link:
 
     async def __aenter__(self) -> Self:
         try:
-            await self._client.__aenter__()
-        except (aiomqtt.MqttError, OSError) as error:
+            async with _answered("the broker does not accept the gateway"):
+                await self._client.__aenter__()
+        except OperatorFaultError:
             # aiomqtt leaves the socket of a failed attempt open: a broker that hangs for a
             # day would use up the process's file descriptors.
             self._paho._sock_close()  # pyright: ignore[reportPrivateUsage]
-            msg = f"the broker does not accept the gateway: {error}"
-            raise LinkLostError(msg) from error
+            raise
         self._lost.add_done_callback(lambda _: self._inbox.arrived.set())
         return self
 
@@ -130,12 +149,10 @@ class Link:
 
         Raises:
             LinkLostError: refused or disconnected.
+            BrokerSilentError: no answer in time.
         """
-        try:
+        async with _answered(f"the broker did not take the subscription to {topic_filter}"):
             codes = await self._client.subscribe(topic_filter, qos)
-        except aiomqtt.MqttError as error:
-            msg = f"the broker did not take the subscription to {topic_filter}: {error}"
-            raise LinkLostError(msg) from error
         if any(cast("Any", code).value >= 128 for code in codes):  # noqa: PLR2004 -- MQTT 5, 3.9.3
             msg = f"the broker refused the subscription to {topic_filter}"
             raise LinkLostError(msg)
@@ -181,17 +198,15 @@ class Link:
         """Publish at QoS 1; return when the broker took it.
 
         Raises:
-            LinkLostError: disconnected, or no answer in time.
+            LinkLostError: disconnected.
+            BrokerSilentError: no answer in time.
         """
         properties = None
         if expiry_s is not None:
             properties = _properties(PacketTypes.PUBLISH)
             properties.MessageExpiryInterval = expiry_s
-        try:
+        async with _answered(f"the broker did not take {topic}"):
             await self._client.publish(topic, payload, 1, retain, properties)
-        except aiomqtt.MqttError as error:
-            msg = f"the broker did not take {topic}: {error}"
-            raise LinkLostError(msg) from error
 
     def _pause(self) -> None:
         if self._paused_at is None and (sock := self._paho.socket()) is not None:
