@@ -84,6 +84,7 @@ class Queue:
         """Seal the most urgent batch that is due; see ``uplink.service.Queue``."""
         self.bell.silence()
         self._since_seal = 0
+        self._idle = True  # what comes while we look rings, or the uplink sleeps beside it
         limits = self.config.uplink
         waiting = await due.waiting(self.reader, limits.batch_max_messages)
         held = [
