@@ -98,11 +98,13 @@ def status(epoch: int, alerts: int = 0, datas: int = 0, *, retained: bool = Fals
 class Desk:
     """Use as ``async with``. ``now_ms`` is the site's time and moves only by hand."""
 
-    def __init__(self, path: Path, bounds: Bounds | None = None) -> None:
+    def __init__(
+        self, path: Path, bounds: Bounds | None = None, contract: ContractInForce = CONTRACT
+    ) -> None:
         self.path = path
         self.now_ms = 1_000_000
         self.bounds = bounds or Bounds(dead_letters_max=1_000, payload_bytes=64)
-        self._spool = SpoolSide({CONTRACT.sha256: CONTRACT})
+        self._spool = SpoolSide({contract.sha256: contract})
         self._stack = AsyncExitStack()
         self.engine = Engine(path, SPOOL_MIGRATIONS)
 
