@@ -8,12 +8,14 @@ import asyncio
 import os
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 from gateway.app import control
 from gateway.app.device import Fleet
 from gateway.app.message import Queue
 from gateway.app.opened import Opened, opened
+from gateway.app.patience import patiently
 from gateway.app.session import Session
 from gateway.app.site import Site
 from gateway.app.voices import Voices
@@ -24,6 +26,7 @@ from gateway.broker.service import Ear, Seen
 from gateway.config import Config
 from gateway.identity import pki
 from gateway.identity import service as identity_service
+from gateway.intake.problems import WRITE_FAILED
 from gateway.model.errors import OperatorFaultError
 from gateway.spool import service as spool_service
 from gateway.store import site_time
@@ -90,7 +93,7 @@ async def serve(
         uplink = await _uplink(config, queue, voices, stack)
         off = start(clock.site(), configured=False)
         if uplink is not None:
-            jobs["uplink"] = uplink.run()
+            jobs["uplink"] = patiently(uplink.run, "spool.db", voices)
 
         def standing() -> Standing:
             return uplink.standing if uplink is not None else off
@@ -99,13 +102,13 @@ async def serve(
         voices.listeners.append(site.bell.ring)
         viewers, page = Viewers(config.web.viewers_max), web_http.load_page()
         jobs["page"] = web_service.run(site, page, viewers, clock, config.web.push_gap_ms)
-        jobs["retention"] = spool_service.run(
-            queue.sweep, clock=clock, every_s=config.spool.sweep_every_s
-        )
+        every_s = config.spool.sweep_every_s
+        retention = partial(spool_service.run, queue.sweep, clock=clock, every_s=every_s)
+        jobs["retention"] = patiently(retention, "spool.db", voices)
         jobs["certificates"] = identity_service.run(
             clock=clock, facts=fleet.facts, report=voices.report, clear=voices.clear_code
         )
-        jobs["site-time"] = _keep_floor(files)
+        jobs["site-time"] = patiently(partial(_keep_floor, files, voices), "state.db", voices)
 
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         for name, job in jobs.items():
@@ -152,9 +155,10 @@ async def _uplink(
     )
 
 
-async def _keep_floor(files: Opened) -> None:
+async def _keep_floor(files: Opened, voices: Voices) -> None:
     while True:
         await files.state.write(site_time.raise_floor, files.clock.site())
+        voices.clear(WRITE_FAILED, "state.db")
         await files.clock.sleep(FLOOR_EVERY_S)
 
 
