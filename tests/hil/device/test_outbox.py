@@ -170,6 +170,19 @@ def test_a_damaged_file_is_named_so_and_can_be_set_aside(path, damage):
     assert aside.read_bytes() == raw
 
 
+def test_whichever_page_is_damaged_it_is_named_at_the_start_and_not_while_running(path):
+    with Outbox(path) as outbox:
+        for first in range(0, 900, 300):
+            outbox.put([result(n) for n in range(first, first + 300)])
+    sound = path.read_bytes()
+    pages = len(sound) // 4096
+    assert pages > 20
+    for page in range(1, pages):
+        path.write_bytes(sound[: page * 4096] + b"\xa5" * 4096 + sound[(page + 1) * 4096 :])
+        with pytest.raises(DamagedError):
+            Outbox(path)
+
+
 def test_what_overflow_dropped_stays_dropped_after_a_renumbering(path):
     with Outbox(path, max_messages=3) as outbox:
         outbox.put([result(n) for n in range(1, 6)])

@@ -261,6 +261,18 @@ def test_a_refusing_puback_makes_it_silent_and_then_ask_with_a_status_alone(rig,
     assert silent == pytest.approx([0.75, 1.5, 3, 6, 12, 22.5, 22.5])
 
 
+def test_a_receipt_makes_the_next_silence_a_short_one_again(rig):
+    online(rig).put(DATA)
+    for _ in range(5):
+        rig.tick(40)
+        rig.sender.acknowledged(0x10, rig.now, HALF)
+    rig.tick(40)
+    rig.move()
+    rig.sender.acknowledged(0x10, rig.now, HALF)
+    plan = rig.sender.plan(rig.now, rig.outbox.held(), HALF)
+    assert plan.wake_at - rig.now == pytest.approx(0.75)
+
+
 def test_the_gateway_coming_back_ends_a_long_silence_within_a_second(rig):
     online(rig)
     for _ in range(6):
