@@ -24,7 +24,6 @@ from typing import Final, Literal, Self
 from hil.linedevice.payloads import Draft, Last, Numbered, Stamp, Stream
 from hil.linedevice.protocol import Held
 
-BUSY_LIMIT_S: Final = 0.5
 ROW_OVERHEAD_BYTES: Final = 128
 """What a message takes beside its items, for the bound."""
 SCHEMA: Final = """
@@ -76,9 +75,7 @@ class Outbox:
         self._max_bytes, self._max_messages = max_bytes, max_messages
         self.dropped = 0
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(
-            path, timeout=BUSY_LIMIT_S, isolation_level=None, check_same_thread=False
-        )
+        self._db = sqlite3.connect(path, 0.5, isolation_level=None, check_same_thread=False)
         try:
             self._open()
         except BaseException as error:
@@ -114,7 +111,6 @@ class Outbox:
     def _recount(self) -> None:
         """Take over what the file says."""
         self._epoch: int
-        self._bytes: int
         (self._epoch,) = self._db.execute("SELECT epoch FROM epoch").fetchone()
         (self._bytes,) = self._db.execute("SELECT coalesce(sum(bytes), 0) FROM message").fetchone()
         self._start: dict[Stream, int] = {}

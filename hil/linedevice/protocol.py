@@ -7,8 +7,7 @@ Rules that ``Sender`` keeps:
 1. A PUBACK frees nothing. Only the mark of a receipt of the current epoch does.
 2. After connecting, the status goes first; nothing else goes before a receipt answers it.
 3. At most ``window`` messages lack a receipt, alerts first; a fifth is kept for alerts.
-4. What has no receipt is sent again after 1 s, doubling to 30 s, with jitter; at once
-   after a reconnect.
+4. What has no receipt is sent again after 1 s, doubling to 30 s; at once after a reconnect.
 5. What the gateway already had when this process started is *contested*: a storage that was
    rolled back may hold other content under these numbers. It is sent again, and the gateway
    answers other content with "conflict". It is freed when the mark rises above what the
