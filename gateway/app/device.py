@@ -1,7 +1,7 @@
 """Wiring of the device journey: inventory, contracts, access, presence."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from gateway.identity.connection import Connection, Granted
 from gateway.identity.enrolment import Candidate, RequestRefused, enrol
 from gateway.identity.inventory import Addition, Device
 from gateway.identity.watch import Facts
+from gateway.intake.store import Origin
 from gateway.model.access import Access, Role, role
 from gateway.model.contract import ContractInForce
 from gateway.model.errors import OperatorFaultError, RefusedError
@@ -49,11 +50,27 @@ class Fleet:
     control: Dynsec | None = None
     """The way to the broker's access rules while there is a connection."""
     data: Link | None = None
+    behind: bool = False
+    """The broker has not learned of a device yet."""
 
-    async def load(self) -> None:
-        """Read the inventory."""
+    async def load(self, used: Mapping[DeviceId, Origin]) -> None:
+        """Read the inventory; ``used`` tells who was heard before this start.
+
+        Raises:
+            OperatorFaultError: the profile of an enrolled device is gone.
+        """
         async with self.state.reader() as db:
             self.devices = {device.id: device for device in await store.read_devices(db)}
+        for device in self.devices.values():
+            if device.profile not in self.catalogue:
+                msg = (
+                    f"device {device.id} is enrolled with profile {device.profile}, which is not "
+                    f"in {self.config.site.profiles_dir}: put its folder back"
+                )
+                raise OperatorFaultError(msg)
+        for name, origin in used.items():
+            if name in self.devices and origin.used is not None:
+                self.presence.seen(name, origin.used)
         self._say_what_is_not_private()
 
     def open_contracts(self) -> list[str]:
@@ -88,8 +105,8 @@ class Fleet:
 
         The broker may be down: it learns of the device when the connection returns.
 
-        Crash: after the inventory's commit the device exists without a certificate; the
-        operator removes or re-issues it. No certificate exists of an unknown device.
+        Crash: after the inventory's commit the device exists without a certificate and its
+        id is spent: choose another. No certificate exists of an unknown device.
 
         Raises:
             UnusableRequestError: id, profile or request cannot be used.
@@ -140,6 +157,7 @@ class Fleet:
             await self.tell_access(self.data, device)
         except OperatorFaultError as error:
             # The id is taken: without its certificate the device could never connect.
+            self.behind = True
             LOG.warning("event=broker-learns-later device=%s %s", device.id, error)
 
     async def tell_access(self, link: Link, device: Device) -> None:

@@ -29,6 +29,7 @@ class SpoolSide:
     """What the intake's transaction asks of the spool."""
 
     contracts: Mapping[str, ContractInForce]
+    data_bytes_max: int
 
     def enqueue(self, db: sqlite3.Connection, messages: Sequence[Message], now: SiteTime) -> None:
         """Keep admitted messages."""
@@ -37,6 +38,10 @@ class SpoolSide:
     def bury(self, db: sqlite3.Connection, keys: Sequence[Key], now: SiteTime) -> None:
         """Record dead letters."""
         store.bury(db, keys, now)
+
+    def crowded(self, db: sqlite3.Connection) -> bool:
+        """Say whether devices must hold their data back."""
+        return store.crowded(db, self.data_bytes_max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ class Queue:
             intake_store.admit,
             batch,
             now=self.clock.site(),
-            spool=SpoolSide(self.contracts),
+            spool=SpoolSide(self.contracts, self.config.spool.data_bytes_max),
             bounds=bounds,
         )
         self._since_seal += result.stored

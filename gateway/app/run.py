@@ -27,6 +27,7 @@ from gateway.config import Config
 from gateway.identity import pki
 from gateway.identity import service as identity_service
 from gateway.intake.problems import WRITE_FAILED
+from gateway.intake.store import origins
 from gateway.model.errors import OperatorFaultError
 from gateway.spool import service as spool_service
 from gateway.store import site_time
@@ -69,7 +70,7 @@ async def serve(
         fleet = Fleet(
             config, folder, clock, files.state, files.authority, files.catalogue, voices.news
         )
-        await fleet.load()
+        await fleet.load(await origins(files.showing))
         queue = Queue(
             config=config,
             clock=clock,

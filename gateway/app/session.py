@@ -4,12 +4,13 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from gateway.app.device import Fleet
 from gateway.app.message import Queue
 from gateway.app.voices import Voices
-from gateway.broker.dynsec import AccessChangeError, Dynsec
+from gateway.broker.dynsec import AccessChangeError, AccessRefusedError, Dynsec
 from gateway.broker.mqtt import BrokerSilentError, Link, LinkLostError
 from gateway.broker.problems import BROKER_DOWN
 from gateway.broker.roles import CONTROL_LINK, DATA_LINK, GATEWAY
@@ -18,11 +19,12 @@ from gateway.fleet.problems import DEVICE_SILENT
 from gateway.intake.admitted import Admitted
 from gateway.intake.problems import DEAD_LETTERS, KEY_CONFLICT, WRITE_FAILED
 from gateway.intake.service import Intake
-from gateway.intake.wire import Read, Reason, StatusReport, device_of, read
+from gateway.intake.wire import Read, Reason, StatusReport, device_of, is_status, read
 from gateway.model.delivery import Delivery
 from gateway.model.identity import DeviceId
-from gateway.model.problem import Raised
+from gateway.model.problem import Problem, Raised
 from gateway.model.time import SiteTime
+from gateway.spool.problems import DATA_HELD_BACK
 
 LOG = logging.getLogger(__name__)
 
@@ -32,6 +34,9 @@ AGAIN_AFTER_MOST_S = 2.0
 AGAIN_AFTER_WRITE_FAILURE_S = 2.0
 SESSION_S = 3_600
 REFUSALS_STAND_MS = 600_000
+DAY_MS = 86_400_000
+SILENCE_S = 45.0
+"""A device that is there says so within its longest back-off after the broker returned."""
 STORED = "messages_stored_total"
 
 
@@ -46,7 +51,10 @@ class Session:
     seen: Seen
     voices: Voices
     point: Callable[[str], None]
-    _refused_at: dict[DeviceId, SiteTime] = field(default_factory=dict[DeviceId, SiteTime])
+    _since: dict[str, dict[DeviceId, SiteTime]] = field(
+        default_factory=dict[str, dict[DeviceId, SiteTime]]
+    )
+    """When a device last gave cause for a problem, by its code."""
     _pause_s: float = AGAIN_AFTER_S
     _told: str = ""
 
@@ -58,7 +66,7 @@ class Session:
             broker = self.seen.running
             try:
                 await self._one()
-            except* LinkLostError as lost:
+            except* (LinkLostError, AccessRefusedError) as lost:
                 self._unserved("broker-link-lost", str(lost.exceptions[0]))
             except* (BrokerSilentError, AccessChangeError) as silent:
                 self._unserved("broker-silent", str(silent.exceptions[0]))
@@ -108,40 +116,77 @@ class Session:
             self._link(DATA_LINK, SESSION_S) as data,
             asyncio.TaskGroup() as tasks,
         ):
-            dynsec = Dynsec(control)
+            dynsec = Dynsec(control, self.remembered)
             await dynsec.subscribe()
             tasks.create_task(dynsec.run(), name="broker-control")
-            await dynsec.reconcile(self.fleet.access())
-            for device in list(self.fleet.devices.values()):
-                await self.fleet.tell_access(control, device)
+            self.fleet.presence.doubt()
+            since = self.voices.clock.now()
+            await control.subscribe("line/+/up/status", 0)
+            await self._teach(dynsec, control)
             self.fleet.control, self.fleet.data = dynsec, control
             intake = Intake(
                 inbox=data,
-                read=self.read,
+                read=partial(self.read, data),
                 admit=self.queue.admit,
                 notice=self,
                 clock=self.voices.clock,
                 limits=self.queue.config.intake,
                 point=self.point,
             )
-            await data.subscribe("line/+/up/#", 1)
+            await data.subscribe("line/+/up/#", 1, live=True)
             tasks.create_task(intake.run(), name="intake")
             while True:
                 await dynsec.echo()
+                if self.fleet.behind:
+                    await self._teach(dynsec, control)
+                if self.voices.clock.now() - since > SILENCE_S:
+                    self._say_who_is_silent()
                 self._forgive()
                 self._served()
                 await self.voices.clock.sleep(ECHO_EVERY_S)
 
+    async def _teach(self, dynsec: Dynsec, control: Link) -> None:
+        """Let the broker know every device, and each device what it may do."""
+        self.fleet.behind = False
+        await dynsec.reconcile(self.fleet.access())
+        for device in list(self.fleet.devices.values()):
+            await self.fleet.tell_access(control, device)
+
+    def _say_who_is_silent(self) -> None:
+        for device in self.fleet.presence.silent():
+            self.voices.report(Raised(DEVICE_SILENT, device))
+
     def _forgive(self) -> None:
         """Clear what stands against devices that have sent nothing wrong for a while."""
-        long_ago = self.voices.clock.site() - REFUSALS_STAND_MS
-        for device in [one for one, at in self._refused_at.items() if at <= long_ago]:
-            del self._refused_at[device]
-            self.voices.clear(DEAD_LETTERS, device)
+        now = self.voices.clock.site()
+        for problem, stands_ms in ((DEAD_LETTERS, REFUSALS_STAND_MS), (KEY_CONFLICT, DAY_MS)):
+            for device, since in list(self._since.get(problem.code, {}).items()):
+                if now - since >= stands_ms:
+                    del self._since[problem.code][device]
+                    self.voices.clear(problem, device)
 
-    def read(self, delivery: Delivery) -> Read:
-        """Read a delivery under the contract of its device."""
-        return read(delivery, self.fleet.contract_of(device_of(delivery.topic)))
+    def _accuse(self, problem: Problem, device: DeviceId, detail: str) -> None:
+        """Report what a device did; it stands for a while after the last time."""
+        self._since.setdefault(problem.code, {})[device] = self.voices.clock.site()
+        self.voices.report(Raised(problem, device, detail))
+
+    def read(self, link: Link, delivery: Delivery) -> Read:
+        """Read a live delivery under the contract of its device."""
+        contract = self.fleet.contract_of(device_of(delivery.topic))
+        if is_status(delivery.topic):
+            # A device retains its status, and this is not the retained copy: it is news.
+            return read(replace(delivery, retained=False), contract)
+        if delivery.retained:
+            link.send(delivery.topic, b"", retain=True)  # the broker shall not keep it
+        return read(delivery, contract)
+
+    def remembered(self, delivery: Delivery) -> None:
+        """Note what a device said before this connection; the live copy comes to ``read``."""
+        if delivery.retained:
+            contract = self.fleet.contract_of(device_of(delivery.topic))
+            report = read(delivery, contract)
+            if isinstance(report, StatusReport):
+                self.status(report)
 
     def admitted(self, result: Admitted) -> None:
         """Count what a commit brought, and say what a person should know."""
@@ -152,15 +197,18 @@ class Session:
         for device, reason in result.refused:
             count("messages_refused_total", 1, reason=reason.value)
             if reason is not Reason.UNKNOWN_DEVICE:
-                self._refused_at[device] = self.voices.clock.site()
-                detail = f"last reason: {reason.value}"
-                self.voices.report(Raised(DEAD_LETTERS, device, detail))
-        for device in result.opened:
-            self.voices.clear(KEY_CONFLICT, device)
+                self._accuse(DEAD_LETTERS, device, f"last reason: {reason.value}")
+        for device, lost in result.lost:
+            count("messages_declared_lost_total", lost)
+            LOG.warning("event=declared-lost device=%s messages=%d", device, lost)
         for key in result.conflicts:
             count("messages_refused_total", 1, reason=Reason.CONFLICT.value)
             detail = f"{key.stream.value} {key.seq} of epoch {key.epoch}"
-            self.voices.report(Raised(KEY_CONFLICT, key.device, detail))
+            self._accuse(KEY_CONFLICT, key.device, detail)
+        if result.crowded:
+            self.voices.report(Raised(DATA_HELD_BACK, "queue"))
+        else:
+            self.voices.clear(DATA_HELD_BACK, "queue")
         if result.stored or result.refused or result.conflicts:
             self.voices.news()
 

@@ -7,7 +7,7 @@ stops the whole broker (measured: 4.5 s for 401 devices).
 
 import asyncio
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +15,7 @@ import msgspec
 from gateway.broker.mqtt import Link
 from gateway.broker.roles import Document, client, full_role, quarantine_role, role_names
 from gateway.model.access import Access
+from gateway.model.delivery import Delivery
 from gateway.model.errors import OperatorFaultError
 from gateway.model.identity import DeviceId
 
@@ -24,7 +25,11 @@ EXISTS: Final = "already exists"
 
 
 class AccessChangeError(OperatorFaultError):
-    """The broker refused a change of access, or did not answer: the state is then unknown."""
+    """The broker did not answer a change of access: what it did is unknown."""
+
+
+class AccessRefusedError(OperatorFaultError):
+    """The broker answered, and refused a change of access."""
 
 
 class Answer(msgspec.Struct):
@@ -54,11 +59,12 @@ class Answers(msgspec.Struct):
 class Dynsec:
     """Requests over a link of their own, so that no data stands before a change of access.
 
-    ``run`` must run for them to be answered.
+    ``run`` must run for them to be answered; ``other`` gets what else the link hears.
     """
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, other: Callable[[Delivery], None] = lambda _: None) -> None:
         self._link = link
+        self._other = other
         self._numbers = itertools.count(1)
         self._waiting: dict[str, asyncio.Future[Answer]] = {}
         self._one_at_a_time = asyncio.Lock()
@@ -78,6 +84,9 @@ class Dynsec:
                 if delivery.topic == "gateway/echo":
                     if self._echo is not None and not self._echo.done():
                         self._echo.set_result(None)
+                    continue
+                if delivery.topic != f"{CONTROL}/response":
+                    self._other(delivery)
                     continue
                 for answer in msgspec.json.decode(delivery.payload, type=Answers).responses:
                     future = self._waiting.pop(answer.correlationData, None)
@@ -117,7 +126,7 @@ class Dynsec:
                 self._waiting.pop(number, None)
         if answer.error and not (excused and excused in answer.error):
             msg = f"the broker refused {command}: {answer.error}"
-            raise AccessChangeError(msg)
+            raise AccessRefusedError(msg)
         return answer
 
     async def add(self, device: DeviceId, access: Access) -> None:

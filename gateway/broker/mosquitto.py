@@ -48,7 +48,20 @@ def write_files(
     """Write ``mosquitto.conf`` and ``dynsec.json`` (0600) into ``folder`` and return the former.
 
     ``at`` is the unix socket on which the gateway will talk to the broker.
+
+    Raises:
+        BrokerError: the disk refused a file, or the plugin is not installed.
     """
+    try:
+        return _write_files(folder, limits, certificates, access, at)
+    except OSError as error:
+        msg = f"the broker's files cannot be written into {folder}: {error.strerror}"
+        raise BrokerError(msg) from error
+
+
+def _write_files(
+    folder: Path, limits: BrokerLimits, certificates: Certificates, access: Document, at: Path
+) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     at.unlink(missing_ok=True)  # a killed broker leaves its socket behind
     dynsec = folder / "dynsec.json"

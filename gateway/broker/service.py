@@ -8,7 +8,8 @@ from enum import Enum
 from typing import Final, Protocol
 
 from gateway.broker.problems import BROKER_DOWN
-from gateway.broker.words import Allowance, heard
+from gateway.broker.words import heard
+from gateway.model.allowance import Allowance
 from gateway.model.errors import OperatorFaultError
 from gateway.model.problem import Raised
 from gateway.model.time import Clock

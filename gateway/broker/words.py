@@ -6,15 +6,11 @@ many than a broker that fails in silence. What the access rules refuse mosquitto
 the device only (reason 0x87), at none of the log levels that are bearable in production.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from gateway.model.time import Instant
-
 LINE_CHARS_MAX: Final = 300
-LINES_AT_ONCE: Final = 30
-LINES_A_SECOND: Final = 0.5
 
 _ROUTINE: Final = (
     "New connection from ",
@@ -83,23 +79,3 @@ def heard(line: str) -> Words | None:
     if text.startswith("Client ") and text.endswith(_GOODBYE):
         return None
     return Words(text, None)
-
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """How many lines may still be logged: a burst, then a trickle; ``silent`` were not."""
-
-    at: Instant
-    lines: float = LINES_AT_ONCE
-    silent: int = 0
-
-    def spend(self, now: Instant) -> "tuple[Allowance, int | None]":
-        """Return the allowance after one line, and how many went unlogged before it.
-
-        None in place of that number: this line is not logged either.
-        """
-        lines = min(LINES_AT_ONCE, self.lines + max(0.0, now - self.at) * LINES_A_SECOND)
-        at = Instant(max(self.at, now))
-        if lines < 1:
-            return replace(self, at=at, lines=lines, silent=self.silent + 1), None
-        return Allowance(at, lines - 1), self.silent

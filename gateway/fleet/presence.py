@@ -35,6 +35,18 @@ class Presence:
         """Return what is known of ``device``."""
         return self.devices.get(device, Heard())
 
+    def doubt(self) -> None:
+        """Forget who is online: a new connection to the broker tells it anew, or nobody does.
+
+        A broker that restarted has neither the last wills nor the retained statuses.
+        """
+        for device, heard in self.devices.items():
+            self.devices[device] = Heard(heard.at, None)
+
+    def silent(self) -> list[DeviceId]:
+        """Return the devices that were heard once and are not online."""
+        return [device for device, heard in self.devices.items() if heard.state == "offline"]
+
     def seen(self, device: DeviceId, now: SiteTime) -> None:
         """Note that a device sent something."""
         self.devices[device] = Heard(now, self.of(device).status)

@@ -20,4 +20,8 @@ class Admitted:
     duplicates: int = 0
     conflicts: list[Key] = field(default_factory=list[Key])
     refused: list[tuple[DeviceId, Reason]] = field(default_factory=list[tuple[DeviceId, Reason]])
+    lost: list[tuple[DeviceId, int]] = field(default_factory=list[tuple[DeviceId, int]])
+    """Messages that a device has just declared lost."""
+    crowded: bool = False
+    """The data of this site has reached its budget: devices are asked to hold theirs."""
     opened: list[DeviceId] = field(default_factory=list[DeviceId])

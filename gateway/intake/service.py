@@ -13,12 +13,15 @@ from gateway.intake.admitted import Admitted, Arrival
 from gateway.intake.limits import IntakeLimits
 from gateway.intake.pace import Group
 from gateway.intake.wire import Advisory, Read, Reason, Refusal, StatusReport, device_of
+from gateway.model.allowance import Allowance
 from gateway.model.delivery import Delivery
 from gateway.model.identity import DeviceId
 from gateway.model.outcome import Stream
 from gateway.model.time import Clock
 
 LOG = logging.getLogger(__name__)
+
+ALLOWANCES_MAX = 1_000
 
 
 class Inbox(Protocol):
@@ -64,6 +67,8 @@ class Intake:
         self._clock = clock
         self._limits = limits
         self._point = point
+        self._allowances: dict[DeviceId, Allowance] = {}
+        """One a device: who sends nothing but rubbish must not fill the log."""
 
     async def run(self) -> NoReturn:
         """Move deliveries to the disk until cancelled or disconnected.
@@ -108,15 +113,25 @@ class Intake:
         self._point("after-receipt")
         self._tell(gathered, result)
 
+    def _log(self, device: DeviceId, reason: Reason, detail: str) -> None:
+        now = self._clock.now()
+        if len(self._allowances) >= ALLOWANCES_MAX:
+            self._allowances.clear()
+        before = self._allowances.get(device, Allowance(now))
+        self._allowances[device], unlogged = before.spend(now)
+        if unlogged is not None:
+            more = f" ({unlogged} before it were not logged)" if unlogged else ""
+            LOG.warning(
+                "event=refused device=%s reason=%s %s%s", device, reason.value, detail, more
+            )
+
     def _tell(self, gathered: Sequence[tuple[Delivery, Read]], result: Admitted) -> None:
         for _, arrival in gathered:
             match arrival:
                 case StatusReport():
                     self._notice.status(arrival)
                 case Refusal(device=device, reason=reason, detail=detail):
-                    LOG.warning(
-                        "event=refused device=%s reason=%s %s", device, reason.value, detail
-                    )
+                    self._log(device, reason, detail)
                     if reason is not Reason.UNKNOWN_DEVICE:
                         self._notice.heard(device)
                 case _:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import aiosqlite
+import msgspec
 
 from gateway.intake.admitted import Admitted, Arrival
 from gateway.intake.receipt import (
@@ -55,6 +56,7 @@ class Spool(Protocol):
         self, db: sqlite3.Connection, messages: Sequence[Message], now: SiteTime
     ) -> None: ...
     def bury(self, db: sqlite3.Connection, keys: Sequence[Key], now: SiteTime) -> None: ...
+    def crowded(self, db: sqlite3.Connection) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def admit(
                 work.refuse(arrival, payload)
     spool.enqueue(db, work.messages, now)
     spool.bury(db, work.buried, now)
-    return work.finish()
+    return work.finish(crowded=spool.crowded(db))
 
 
 class _Work:
@@ -174,20 +176,30 @@ class _Work:
             self._result.refused.append((refusal.device, refusal.reason))
             self._keep_dead(refusal, key, payload)
 
-    def finish(self) -> Admitted:
+    def finish(self, *, crowded: bool) -> Admitted:
         """Write the marks and return what to tell the devices."""
         result = self._result
+        result.crowded = crowded
         result.stored = len(self.messages)
         result.alerts = sum(m.message_class is MessageClass.ALERT for m in self.messages)
         for (device, epoch), origin in self._origins.items():
             self._save(origin)
             result.duplicates += origin.duplicates
+            lost = sum(marks.lost for marks in origin.marks.values())
+            if lost > 0:
+                result.lost.append((device, lost))
             result.receipts.append((device, _receipt(epoch, origin)))
         result.receipts += [
             (where[0], receipt)
             for where, receipt in self._asked.items()
             if where not in self._origins  # opened later in this batch: its marks are above
         ]
+        if crowded:
+            hold = ("data",)
+            result.receipts = [
+                (device, msgspec.structs.replace(receipt, pause=hold))
+                for device, receipt in result.receipts
+            ]
         self._db.execute(
             "DELETE FROM dead_letter WHERE id <= (SELECT max(id) FROM dead_letter) - ?",
             (self._bounds.dead_letters_max,),

@@ -11,6 +11,8 @@ EXPIRED_A_SWEEP_MAX: Final = 5_000
 class SpoolLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Bounds of the spool."""
 
+    data_bytes_max: Annotated[int, msgspec.Meta(ge=1_048_576, le=1_099_511_627_776)] = 4_294_967_296
+    """Bytes of results, metrics and logs; above it devices are asked to hold their data back."""
     trace_rows_max: Annotated[int, msgspec.Meta(ge=1_000, le=10_000_000)] = 200_000
     """Ended ranges of messages kept for ``spool trace``; the oldest go first."""
     alerts_shown_max: Annotated[int, msgspec.Meta(ge=10, le=100_000)] = 2_000

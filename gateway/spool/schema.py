@@ -15,6 +15,7 @@ SCHEMA: Final = (
         boot TEXT NOT NULL, mono_ms INTEGER NOT NULL, expires_ms INTEGER,
         leaves INTEGER NOT NULL, batch TEXT, size_bytes INTEGER NOT NULL, body BLOB NOT NULL)""",
     "CREATE INDEX message_due ON message (class, id) WHERE batch IS NULL AND leaves = 1",
+    "CREATE INDEX message_age ON message (class, id)",
     "CREATE INDEX message_batch ON message (batch) WHERE batch IS NOT NULL",
     "CREATE INDEX message_expiry ON message (expires_ms) WHERE expires_ms IS NOT NULL",
     """CREATE TABLE contract (

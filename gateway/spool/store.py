@@ -158,6 +158,12 @@ def bury(db: sqlite3.Connection, keys: Sequence[Key], now: SiteTime) -> None:
         _record(db, where, [key.seq], _End(Outcome.DEAD_LETTERED, now))
 
 
+def crowded(db: sqlite3.Connection, data_bytes_max: int) -> bool:
+    """Return whether results, metrics and logs together have reached their budget."""
+    row = db.execute("SELECT sum(bytes) FROM depth WHERE class <> 'alert'").fetchone()
+    return int(row[0] or 0) >= data_bytes_max
+
+
 def seal(
     db: sqlite3.Connection, batch: SealedBatch, message_ids: Sequence[int], now: SiteTime
 ) -> bool:

@@ -6,13 +6,11 @@ from hypothesis import strategies as st
 
 from gateway.broker.words import (
     LINE_CHARS_MAX,
-    LINES_A_SECOND,
-    LINES_AT_ONCE,
-    Allowance,
     Reason,
     Words,
     heard,
 )
+from gateway.model.allowance import LINES_A_SECOND, LINES_AT_ONCE, Allowance
 from gateway.model.time import Instant
 
 # As mosquitto 2.0.11 on Debian 12 says them; tests/conformance provokes them.

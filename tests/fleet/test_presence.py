@@ -49,3 +49,18 @@ def test_what_a_device_sends_tells_when_but_not_its_state():
     presence.seen(CAM, SiteTime(7))
     assert (presence.of(CAM).state, presence.of(CAM).at) == ("online", 7)
     assert presence.of(DeviceId("cam-02")).state == "never-seen"
+
+
+def test_after_a_broker_restart_nobody_is_online_until_they_say_so_again():
+    """The restarted broker has neither the last will of a dead device nor its status."""
+    presence = Presence()
+    presence.said(CAM, status("online"), SiteTime(5), live=True)
+    presence.doubt()
+    assert (presence.of(CAM).state, presence.of(CAM).at) == ("offline", 5)
+    assert presence.silent() == [CAM]
+    presence.said(CAM, status("online"), SiteTime(9), live=True)
+    assert presence.silent() == []
+
+
+def test_a_device_that_was_never_heard_is_not_called_silent():
+    assert Presence().silent() == []

@@ -1,5 +1,7 @@
 """What devices go through, as stories on a real file: marks, gaps, resends, conflicts."""
 
+from pathlib import Path
+
 from gateway.intake.wire import Reason
 from gateway.model.message import Receipt
 from tests.support.desk import Desk, alert, data, status, undeclared
@@ -162,3 +164,20 @@ async def test_digests_are_kept_for_ten_thousand_numbers_and_then_forgotten(desk
     receipt = await desk.receipt(data(1))  # nobody can tell any more whether it is the same
     assert receipt.refused == (("data", 1, "conflict"),)
     assert desk.kept() == [1, 2, 10_001]
+
+
+async def test_a_gap_that_a_device_declares_is_told_once(desk: Desk):
+    await desk.take(data(1))
+    result = await desk.take(data(60, base=51))
+    assert result.lost == [("cam-01", 49)]
+    assert (await desk.take(data(61, base=51))).lost == []
+
+
+async def test_data_at_its_budget_asks_every_device_to_hold_back_and_alerts_go_on(tmp_path: Path):
+    async with Desk(tmp_path / "spool.db", data_bytes_max=400) as desk:
+        assert (await desk.take(data(1))).crowded is False
+        result = await desk.take(*[data(seq) for seq in range(2, 30)])
+        assert result.crowded
+        assert result.receipts == [("cam-01", Receipt(7, 0, 29, pause=("data",)))]
+        result = await desk.take(alert(1))
+        assert (result.alerts, result.receipts[0][1].alert) == (1, 1)

@@ -66,7 +66,7 @@ class AdmissionMachine(RuleBasedStateMachine):
                 self.db,
                 arrivals,
                 now=SiteTime(self.now),
-                spool=SpoolSide({CONTRACT.sha256: CONTRACT}),
+                spool=SpoolSide({CONTRACT.sha256: CONTRACT}, data_bytes_max=1 << 40),
                 bounds=Bounds(1000, 64),
             )
         answered = {receipt.epoch: receipt for _, receipt in result.receipts}

@@ -12,6 +12,7 @@ import pytest
 from gateway.intake.limits import IntakeLimits
 from gateway.intake.service import Intake
 from gateway.intake.wire import Read, read
+from gateway.model.allowance import LINES_AT_ONCE
 from gateway.model.contract import ContractInForce
 from gateway.model.delivery import Delivery
 from tests.simulators.clock import SteppedClock
@@ -203,3 +204,13 @@ async def test_a_status_is_told_and_answered():
         ("send", "line/cam-01/down/receipt", {"epoch": 7, "alert": 0, "data": 0})
     ]
     assert line.of("status") == [("status", "cam-01")]
+
+
+async def test_a_device_that_sends_only_rubbish_cannot_fill_the_log(caplog):
+    line = Line()
+    line.inbox.lay(*[(f"{UP}/data", b"rubbish %d" % number) for number in range(200)])
+    async with line.running():
+        for _ in range(200):
+            await settle(line)
+    assert line.of("heard").count(("heard", "cam-01")) == 200
+    assert 0 < caplog.text.count("event=refused device=cam-01") <= LINES_AT_ONCE

@@ -99,12 +99,16 @@ class Desk:
     """Use as ``async with``. ``now_ms`` is the site's time and moves only by hand."""
 
     def __init__(
-        self, path: Path, bounds: Bounds | None = None, contract: ContractInForce = CONTRACT
+        self,
+        path: Path,
+        bounds: Bounds | None = None,
+        contract: ContractInForce = CONTRACT,
+        data_bytes_max: int = 1 << 40,
     ) -> None:
         self.path = path
         self.now_ms = 1_000_000
         self.bounds = bounds or Bounds(dead_letters_max=1_000, payload_bytes=64)
-        self._spool = SpoolSide({contract.sha256: contract})
+        self._spool = SpoolSide({contract.sha256: contract}, data_bytes_max)
         self._stack = AsyncExitStack()
         self.engine = Engine(path, SPOOL_MIGRATIONS)
 

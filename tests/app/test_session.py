@@ -1,0 +1,75 @@
+"""What a session says of its devices, and for how long."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+
+from gateway.app.session import DAY_MS, REFUSALS_STAND_MS, Session
+from gateway.app.voices import Voices
+from gateway.broker.service import Seen
+from gateway.intake.admitted import Admitted
+from gateway.intake.wire import Reason
+from gateway.model.identity import DeviceId
+from gateway.model.message import Key
+from gateway.model.outcome import Stream
+from tests.simulators.clock import SteppedClock
+
+CAM = DeviceId("cam-01")
+
+
+@pytest.fixture
+def clock() -> SteppedClock:
+    return SteppedClock()
+
+
+@pytest.fixture
+def session(clock: SteppedClock) -> Session:
+    nobody = cast("Any", None)  # no connection is made here: only what is said is looked at
+    point: Callable[[str], None] = lambda _: None  # noqa: E731
+    return Session("", "", nobody, nobody, Seen(), Voices(clock), point)
+
+
+def standing(session: Session) -> set[tuple[str, str]]:
+    return set(session.voices.register.problems)
+
+
+async def test_a_conflict_stands_for_a_day_although_the_device_drew_a_new_epoch(
+    session: Session, clock: SteppedClock
+):
+    session.admitted(Admitted(conflicts=[Key(CAM, 7, Stream.DATA, 3)]))
+    session.admitted(Admitted(stored=1, opened=[CAM]))
+    assert standing(session) == {("device-key-conflict", CAM)}
+    await clock.step(DAY_MS / 1000 - 1)
+    session._forgive()
+    assert standing(session) == {("device-key-conflict", CAM)}
+    await clock.step(1)
+    session._forgive()
+    assert standing(session) == set()
+
+
+async def test_refusals_are_forgiven_when_a_device_has_sent_nothing_wrong_for_a_while(
+    session: Session, clock: SteppedClock
+):
+    session.admitted(Admitted(refused=[(CAM, Reason.CONTRACT)]))
+    await clock.step(REFUSALS_STAND_MS / 1000 - 1)
+    session.admitted(Admitted(refused=[(CAM, Reason.CONTRACT)]))
+    await clock.step(2)
+    session._forgive()
+    assert standing(session) == {("dead-letters-many", CAM)}
+    await clock.step(REFUSALS_STAND_MS / 1000)
+    session._forgive()
+    assert standing(session) == set()
+
+
+def test_a_queue_at_its_budget_is_a_problem_until_there_is_room(session: Session):
+    session.admitted(Admitted(stored=1, crowded=True))
+    assert standing(session) == {("data-held-back", "queue")}
+    session.admitted(Admitted(stored=1))
+    assert standing(session) == set()
+
+
+def test_messages_that_a_device_declared_lost_are_counted_and_logged(session: Session, caplog):
+    session.admitted(Admitted(stored=1, lost=[(CAM, 49)]))
+    assert session.voices.register.counters["messages_declared_lost_total"] == 49
+    assert "event=declared-lost device=cam-01 messages=49" in caplog.text
