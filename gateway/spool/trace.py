@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from typing import Final
 
 import aiosqlite
 import msgspec
@@ -9,6 +10,9 @@ import msgspec
 from gateway.model.outcome import MessageClass
 from gateway.model.time import SiteTime
 from gateway.spool.store import SealedBatch
+
+SEALED_WAIT_MS: Final = 10_000
+"""A sealed batch that waited so long is sent between two of alerts."""
 
 
 class TraceLine(msgspec.Struct, frozen=True, rename={"message_class": "class"}):
@@ -77,6 +81,8 @@ async def depths(db: aiosqlite.Connection) -> dict[MessageClass, Depth]:
     found = {message_class: Depth() for message_class in MessageClass}
     rows = await db.execute_fetchall("SELECT class, rows, bytes FROM depth")
     for name, count, size in rows:
+        if not count:
+            continue
         oldest = await db.execute_fetchall(
             "SELECT received_ms FROM message WHERE class = ? ORDER BY id LIMIT 1", (name,)
         )
@@ -114,13 +120,35 @@ async def parked(db: aiosqlite.Connection) -> int:
     return next((int(row[0]) for row in rows), 0)
 
 
-async def next_batch(db: aiosqlite.Connection) -> SealedBatch | None:
-    """Return the sealed batch to send next: alerts first, then the oldest."""
+async def next_batch(
+    db: aiosqlite.Connection, now: SiteTime | None = None, last: MessageClass | None = None
+) -> SealedBatch | None:
+    """Return the sealed batch to send next: alerts first, then the oldest.
+
+    ``last`` is the class that was sent before. After an alert the turn is another class's,
+    if a batch of it was sealed ``SEALED_WAIT_MS`` before ``now``: alerts that never end
+    hold nothing back for ever, and an alert lets one batch pass at most. Without ``now``
+    alerts always go first.
+    """
+    if now is not None and last is MessageClass.ALERT:
+        rows = await db.execute_fetchall(
+            "SELECT sha256, body, class, rows, items FROM batch "
+            "WHERE parked IS NULL AND class <> 'alert' AND sealed_ms <= ? "
+            "ORDER BY number LIMIT 1",
+            (now - SEALED_WAIT_MS,),
+        )
+        for row in rows:
+            return _sealed(row)
+    # Chosen by number first: to sort whole rows would read the bodies of all batches.
     rows = await db.execute_fetchall(
-        "SELECT sha256, body, class, rows, items FROM batch WHERE parked IS NULL "
-        "ORDER BY class <> 'alert', number LIMIT 1"
+        "SELECT sha256, body, class, rows, items FROM batch WHERE number = (SELECT number "
+        "FROM batch WHERE parked IS NULL ORDER BY class <> 'alert', number LIMIT 1)"
     )
-    return next((SealedBatch(r[0], r[1], MessageClass(r[2]), r[3], r[4]) for r in rows), None)
+    return next(map(_sealed, rows), None)
+
+
+def _sealed(row: aiosqlite.Row) -> SealedBatch:
+    return SealedBatch(row[0], row[1], MessageClass(row[2]), row[3], row[4])
 
 
 async def tallies(db: aiosqlite.Connection) -> dict[str, int]:

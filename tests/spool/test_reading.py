@@ -36,9 +36,11 @@ async def keep(engine: Engine, *messages, now: int = NOW) -> None:
     await engine.write(store.enqueue, messages, SiteTime(now), CONTRACTS)
 
 
-async def seal(engine: Engine, sha256: str, ids: list[int], of: MessageClass) -> None:
+async def seal(
+    engine: Engine, sha256: str, ids: list[int], of: MessageClass, now: SiteTime = NOW
+) -> None:
     batch = store.SealedBatch(sha256, b"body of " + sha256.encode(), of, len(ids), 2 * len(ids))
-    assert await engine.write(store.seal, batch, ids, NOW)
+    assert await engine.write(store.seal, batch, ids, now)
 
 
 def line(seq: int, outcome: str, batch: str | None = None, name: str = "result") -> TraceLine:
@@ -139,6 +141,36 @@ async def test_alerts_go_before_older_results_and_parked_batches_are_passed_over
         await engine.write(store.park, batch.sha256, "no", NOW)
     assert order == [("alert", 1, 2, ALERT), ("result", 1, 2, RESULT), ("later", 1, 2, RESULT)]
     assert await trace.parked(reader) == 3
+
+
+async def test_a_batch_that_waited_is_sent_between_two_of_alerts(engine: Engine, reader):
+    """After an outage alerts that never end held back what was sealed in it, for ever."""
+    await keep(engine, *[message(seq) for seq in (1, 2)], message(3, LOG), message(4, ALERT))
+    await seal(engine, "parked", [1], RESULT)
+    await engine.write(store.park, "parked", "no", NOW)
+    await seal(engine, "log", [3], LOG)
+    await seal(engine, "result", [2], RESULT)
+    await seal(engine, "alert", [4], ALERT)
+    late = SiteTime(NOW + trace.SEALED_WAIT_MS)
+
+    async def chosen(now: int | None, last: MessageClass | None) -> str | None:
+        batch = await trace.next_batch(reader, None if now is None else SiteTime(now), last)
+        return None if batch is None else batch.sha256
+
+    assert await chosen(late, ALERT) == "log"  # the oldest, whatever its class
+    for now, last in ((late - 1, ALERT), (late, LOG), (late, RESULT), (late, None), (None, ALERT)):
+        assert await chosen(now, last) == "alert", (now, last)
+    await engine.write(store.delivered, "alert", NOW, 0)
+    assert await chosen(late - 1, ALERT) == "log"
+
+
+async def test_alerts_follow_one_another_when_nothing_else_waits(engine: Engine, reader):
+    await keep(engine, message(1, ALERT), message(2, ALERT))
+    await seal(engine, "first", [1], ALERT)
+    await seal(engine, "second", [2], ALERT)
+    batch = await trace.next_batch(reader, SiteTime(NOW + 10**6), ALERT)
+    assert batch is not None
+    assert batch.sha256 == "first"
 
 
 async def test_the_page_sees_the_newest_alerts_and_their_pictures(engine: Engine, reader):

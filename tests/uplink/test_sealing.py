@@ -1,5 +1,9 @@
 """Which messages share a batch: one class, one contract, full or old enough."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,6 +85,93 @@ def test_the_next_time_is_the_earliest_of_all_queues():
         of_a, of_b, of_logs = ages
         queue = [held(1, RESULT, of_a), held(2, RESULT, of_b, "b"), held(3, LOG, of_logs)]
         assert plan(queue, LIMITS, NOW) == NotYet(10.0)
+
+
+@pytest.mark.parametrize("last", [ALERT, RESULT, LOG, None])
+def test_results_that_are_only_due_let_every_alert_pass(last):
+    queue = [held(1, RESULT, 179.9), held(2, ALERT, 1)]
+    assert plan(queue, LIMITS, NOW, last) == Seal(ALERT, "a", (2,))
+
+
+@pytest.mark.parametrize("last", [RESULT, LOG, None])
+def test_overdue_results_go_after_a_batch_of_alerts_and_not_twice_in_a_row(last):
+    queue = [held(1, RESULT, 180), held(2, ALERT, 1)]
+    assert plan(queue, LIMITS, NOW, ALERT) == Seal(RESULT, "a", (1,))
+    assert plan(queue, LIMITS, NOW, last) == Seal(ALERT, "a", (2,))
+
+
+def test_of_two_overdue_classes_the_one_that_waited_longer_goes():
+    queue = [held(1, LOG, 200), held(2, RESULT, 190), held(3, ALERT, 1)]
+    assert plan(queue, LIMITS, NOW, ALERT) == Seal(LOG, "a", (1,))
+
+
+def test_overdue_logs_do_not_wait_for_an_end_of_the_results():
+    queue = [held(1, RESULT, 3600), held(2, LOG, 180)]
+    assert plan(queue, LIMITS, NOW, RESULT) == Seal(LOG, "a", (2,))
+    assert plan(queue, LIMITS, NOW, LOG) == Seal(RESULT, "a", (1,))
+
+
+def test_without_alerts_overdue_results_go_one_batch_after_the_other():
+    assert plan([held(1, RESULT, 180)], LIMITS, NOW, RESULT) == Seal(RESULT, "a", (1,))
+
+
+UPLOAD_MS = 300
+LINE = UplinkLimits()
+STEPS_MS = {ALERT: 100, RESULT: 100, LOG: 1_000}
+
+
+@dataclass
+class Line:
+    """A plant on a slow line, in virtual time: what is sealed is sent, one batch at a time."""
+
+    backlog: int = 0
+    """Results that wait from an outage of an hour."""
+
+    def run(self, until_ms: int) -> Iterator[tuple[Held, int]]:
+        """Yield each message with the time at which its upload begins."""
+        arrivals = [
+            Held(0, of, "a", SiteTime(at_ms), 200)
+            for of, step_ms in STEPS_MS.items()
+            for at_ms in range(0, until_ms, step_ms)
+        ]
+        old = [Held(0, RESULT, "a", SiteTime(-3_600_000), 200) for _ in range(self.backlog)]
+        coming = sorted(old + arrivals, key=lambda one: one.received)
+        coming = [Held(n, one.message_class, "a", one.received, 200)
+                  for n, one in enumerate(coming)]  # fmt: skip
+        waiting: dict[MessageClass, list[Held]] = {ALERT: [], RESULT: [], LOG: []}
+        now, arrived, last = 0, 0, None
+        while now < until_ms:
+            while arrived < len(coming) and coming[arrived].received <= now:
+                waiting[coming[arrived].message_class].append(coming[arrived])
+                arrived += 1
+            oldest = [one for queue in waiting.values() for one in queue[: LINE.batch_max_messages]]
+            decision = plan(oldest, LINE, SiteTime(now), last)
+            if isinstance(decision, NotYet):
+                now += round(1000 * (decision.due_in_s or 0.1))
+                continue
+            last = decision.message_class
+            queue, messages = waiting[last], len(decision.message_ids)
+            assert decision.message_ids == tuple(one.message_id for one in queue[:messages])
+            yield from ((one, now) for one in queue[:messages])
+            waiting[last] = queue[messages:]
+            now += UPLOAD_MS
+
+
+def test_steady_alerts_on_a_slow_line_hold_back_neither_results_nor_logs():
+    """An alert was due at every look: of 6000 results and 600 logs not one was ever sealed."""
+    sent = list(Line().run(600_000))
+    for of, waits_ms in ((ALERT, 900), (RESULT, 33_000), (LOG, 33_000)):
+        mine = [at_ms - one.received for one, at_ms in sent if one.message_class is of]
+        assert max(mine) <= waits_ms, of
+        assert len(mine) >= (600_000 - waits_ms) // STEPS_MS[of], of
+
+
+def test_after_an_outage_an_alert_lets_one_batch_of_the_backlog_pass_at_most():
+    sent = list(Line(backlog=80_000).run(30_000))
+    alerts = [at_ms - one.received for one, at_ms in sent if one.message_class is ALERT]
+    rest = sum(one.message_class is RESULT for one, _ in sent)
+    assert max(alerts) <= 200 + 3 * UPLOAD_MS  # its age, the one under way, one other
+    assert rest >= 0.4 * LINE.batch_max_messages * 30_000 / UPLOAD_MS
 
 
 QUEUES = st.lists(
