@@ -20,8 +20,9 @@ class BrokerLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where devices connect, with a client certificate."""
     listen: str = ""
     """The address to listen on; empty means the first of ``site.addresses``."""
-    max_packet_bytes: Annotated[int, msgspec.Meta(ge=16_384, le=16_777_216)] = 400_000
-    """A larger packet ends the device's connection with reason 0x95."""
+    max_packet_bytes: Annotated[int, msgspec.Meta(ge=262_144, le=16_777_216)] = 400_000
+    """A larger packet ends the device's connection with reason 0x95, at each resend again, so the
+    lower bound is above what the reference device sends."""
     max_queued_messages: Annotated[int, msgspec.Meta(ge=100, le=1_000_000)] = 25_000
     """Messages that wait in the broker for the gateway."""
     max_queued_bytes: Annotated[int, msgspec.Meta(ge=1_048_576, le=4_294_967_296)] = 67_108_864

@@ -84,7 +84,10 @@ def test_the_broker_listens_where_it_is_told():
         (SITE + "[broker]\nport = 0", "broker.port: Expected `int` >= 1"),
         (SITE + "[broker]\nport = '8883'", "broker.port: Expected `int`, got `str`"),
         (SITE + "[broker]\nmode = 'magic'", "broker.mode: Invalid enum value 'magic'"),
-        (SITE + "[broker]\nmax_packet_bytes = 5", "broker.max_packet_bytes: Expected `int` >= 16"),
+        (
+            SITE + "[broker]\nmax_packet_bytes = 262143",
+            "broker.max_packet_bytes: Expected `int` >= 262144",
+        ),
         (SITE + "[intake]\nwindow = 0", "intake.window: Expected `int` >= 1"),
         (SITE + "[intake]\nwindow = true", "intake.window: Expected `int`, got `bool`"),
         (SITE + "[intake]\nwindow = 1.5", "intake.window: Expected `int`, got `float`"),
