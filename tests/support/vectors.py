@@ -6,9 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from gateway.intake.wire import Read, read
+from gateway.model.contract import Contract, ContractInForce
+from gateway.model.delivery import Delivery
+
 FOLDER = Path(__file__).parents[1] / "vectors" / "protocol"
+CONTRACT = ContractInForce(
+    msgspec.json.decode((FOLDER / "contract.json").read_bytes(), type=Contract), "e" * 64
+)
 Vector = dict[str, Any]
 
 
@@ -38,3 +46,8 @@ def payload(vector: Vector) -> bytes:
     if "payload_base64" in vector:
         return base64.b64decode(vector["payload_base64"], validate=True)
     return str(vector["payload"]).encode()
+
+
+def reading(topic: str, raw: bytes, content_type: str = "", *, retained: bool = False) -> Read:
+    """Return what the gateway makes of a payload, under the contract of the vectors."""
+    return read(Delivery(f"line/cam-01/up/{topic}", raw, retained, content_type, (1, 1)), CONTRACT)

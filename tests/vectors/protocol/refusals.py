@@ -210,8 +210,8 @@ def unplaced() -> list[Document]:
         *(refused(name, "malformed", raw, content_type=MESSAGEPACK) for name, raw in packs.items()),
         refused("MessagePack without its content type", "malformed", packed, content_type=""),
         refused("a content type with a parameter", "malformed", LOG, content_type=f"{JSON}; v=1"),
-        refused("a data message that the broker had kept", "retained", LOG, retained=True),
-        refused("an alert that the broker had kept", "retained", LOG, topic="alert", retained=True),
+        refused("a data message with the retain flag", "retained", LOG, retained=True),
+        refused("an alert with the retain flag", "retained", LOG, topic="alert", retained=True),
         refused("a topic that is none", "unknown-topic", LOG, topic="logs"),
         refused("a topic with one level too many", "unknown-topic", LOG, topic="data/left"),
     ]
