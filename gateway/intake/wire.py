@@ -142,6 +142,11 @@ def device_of(topic: str) -> DeviceId:
     return DeviceId(levels[1]) if len(levels) > 1 else DeviceId("")
 
 
+def is_status(topic: str) -> bool:
+    """Say whether this is the one topic that a device retains."""
+    return topic.count("/") == TOPIC_LEVELS - 1 and topic.endswith("/status")
+
+
 class _NoError(Exception):
     """Carries a refusal out of the reading functions; ``read`` turns it into a value."""
 

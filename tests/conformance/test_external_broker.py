@@ -15,7 +15,7 @@ from gateway.broker.roles import document
 from gateway.identity import pki
 from tests.support.processes import runs
 from tests.support.raw_device import RawDevice, result
-from tests.support.raw_mqtt import NOT_AUTHORISED, SUCCESS
+from tests.support.raw_mqtt import NOT_AUTHORISED, SUCCESS, RawClient
 from tests.support.site import Document, Site
 from tests.support.until import until
 
@@ -105,6 +105,32 @@ def test_devices_get_in_and_get_their_receipts(site: Site) -> None:
             device.join()
             assert device.say("data", [result()])["data"] == 1
             assert device.publish("line/cam-09/up/data", b"x") == NOT_AUTHORISED
+
+
+def test_what_a_device_retains_against_the_rules_is_not_kept(
+    site: Site, broker: ExternalBroker, folder: Path
+) -> None:
+    """Else it would fill the broker's memory, and come again at each start of the gateway."""
+    device_folder = site.device("cam-01")
+    site.start()
+    with RawDevice(device_folder) as device:
+        device.join()
+        for channel in ("data", "evidence", "gossip", "a/b"):
+            device.publish(device.up(channel), b"{}", retain=True)
+        site.until(
+            lambda now: (
+                sum(count for name, count in now["counters"].items() if "messages_refused" in name)
+                == 4
+            ),
+            "each is refused, and the gateway does not hear itself",
+        )
+        spy = RawClient("spy", unix_socket=folder / "b.sock", username="gateway", password=PASSWORD)
+        with spy:
+            spy.subscribe("line/#")
+            spy.until_heard(lambda one: one.topic.endswith("/access"), "down/access")
+            spy.until_heard(lambda one: one.topic.endswith("/status"), "up/status")
+            kept = {one.topic for one in spy.heard if one.retained}
+    assert kept == {"line/cam-01/up/status", "line/cam-01/down/access"}
 
 
 def test_a_gateway_that_restarts_drops_no_connection_of_a_device(

@@ -21,6 +21,7 @@ from gateway.broker.mqtt import (
     LinkLostError,
 )
 from gateway.broker.roles import DATA_LINK
+from gateway.model.errors import OperatorFaultError
 from tests.support.broker import Broker
 from tests.support.raw_mqtt import SUCCESS, ClosedError
 
@@ -159,10 +160,10 @@ def open_files() -> int:
 
 async def refused(at: Path, password: str) -> str:
     link = Link(str(at), identifier="x", username="gateway", password=password)
-    with pytest.raises(LinkLostError, match="does not accept the gateway") as error:
+    with pytest.raises(OperatorFaultError, match="does not accept the gateway") as error:
         async with link:
             pass
-    return str(error.value)
+    return f"{type(error.value).__name__}: {error.value}"
 
 
 async def test_attempts_that_fail_say_why_and_leave_no_socket_open(broker: Broker) -> None:
@@ -171,9 +172,13 @@ async def test_attempts_that_fail_say_why_and_leave_no_socket_open(broker: Broke
         silent.bind(str(broker.folder / "silent.sock"))
         silent.listen()
         async with asyncio.TaskGroup() as tasks:
-            for _ in range(5):
-                tasks.create_task(refused(broker.folder / "silent.sock", "x"))
-        assert "Not authorized" in await refused(broker.socket, "wrong")
+            hung = [
+                tasks.create_task(refused(broker.folder / "silent.sock", "x")) for _ in range(5)
+            ]
+        assert all(one.result().startswith("BrokerSilentError") for one in hung)
+        turned_away = await refused(broker.socket, "wrong")
+    assert turned_away.startswith("LinkLostError")
+    assert "Not authorized" in turned_away
     assert open_files() <= before + 1  # at most the pipe that wakes the loop
 
 
