@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gateway.model.errors import RefusedError
+from gateway.model.errors import OperatorFaultError, RefusedError
 
 
 class StateLockedError(RefusedError):
@@ -27,7 +27,24 @@ def hold(path: Path) -> Generator[None]:
 
     Raises:
         StateLockedError: another process holds it.
+        OperatorFaultError: its folder is not there or closed to us, or its disk is full.
     """
+    try:
+        descriptor = _taken(path)
+    except OSError as error:
+        msg = (
+            f"{path} cannot be written: {error.strerror}: check the folder's owner and rights "
+            "and the free space of its disk"
+        )
+        raise OperatorFaultError(msg) from error
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _taken(path: Path) -> int:
+    """Return the locked file's descriptor, with our process id in the file."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -37,6 +54,7 @@ def hold(path: Path) -> Generator[None]:
             raise StateLockedError(path, holder) from error
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
-        yield
-    finally:
+    except BaseException:
         os.close(descriptor)
+        raise
+    return descriptor

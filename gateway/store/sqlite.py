@@ -6,12 +6,13 @@ connections and never block the writer (WAL).
 """
 
 import asyncio
+import errno
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Concatenate, ParamSpec, Self, TypeVar
+from typing import Concatenate, Final, ParamSpec, Self, TypeVar
 
 import aiosqlite
 
@@ -25,26 +26,74 @@ BUSY_TIMEOUT_MS = 5_000
 WAL_BYTES_MAX = 16 * 1024 * 1024
 
 
+_DAMAGED: Final = (
+    "the file is damaged: move it aside with its -wal and -shm files and restore the last backup"
+)
+_RIGHTS: Final = "check owner and rights of the file and its folder"
+_DISK: Final = "the disk refuses: check it and the system's log"
+_REMEDIES: Final = {
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_FULL: "free space on its disk",
+    sqlite3.SQLITE_IOERR: _DISK,
+    sqlite3.SQLITE_CANTOPEN: _RIGHTS,
+    sqlite3.SQLITE_PERM: _RIGHTS,
+    sqlite3.SQLITE_READONLY: _RIGHTS,
+    sqlite3.SQLITE_BUSY: "another program holds it: end that program",
+}
+_PRIMARY_CODE: Final = 0xFF
+
+
 class StoreError(OperatorFaultError):
-    """A database file cannot be opened or written; the message names file and cause."""
+    """A database file cannot be opened or written; the message names file, cause and remedy."""
+
+
+@contextmanager
+def _told(path: Path) -> Generator[None]:
+    """Say in a sentence what an operator can mend; any other error of SQLite is a bug."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        remedy = _REMEDIES.get(code & _PRIMARY_CODE)
+        if remedy is None:
+            raise
+        msg = f"{path} cannot be opened: {error}: {remedy}"
+        raise StoreError(msg) from error
+    except OSError as error:
+        remedy = _REMEDIES[sqlite3.SQLITE_FULL] if error.errno == errno.ENOSPC else _RIGHTS
+        msg = f"{path} cannot be opened: {error.strerror}: {remedy}"
+        raise StoreError(msg) from error
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open ``path`` for writing with the durability that receipts rest on."""
-    try:
+    """Open ``path`` for writing with the durability that receipts rest on.
+
+    Raises:
+        StoreError: the file is damaged, the disk is full, or its folder is closed to us.
+    """
+    with _told(path):
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        db.execute("PRAGMA journal_mode = WAL")
-        # NORMAL may lose the last commits on a power cut, and a receipt is a
-        # promise that we do not: FULL syncs the WAL at every commit.
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("PRAGMA foreign_keys = ON")
-        db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        db.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_MAX}")
-    except sqlite3.Error as error:
-        msg = f"{path} cannot be opened: {error}; check the folder's owner, rights and free space"
-        raise StoreError(msg) from error
-    path.chmod(0o600)
+        try:
+            _set_up(db)
+            path.chmod(0o600)
+        except BaseException:
+            db.close()
+            raise
     return db
+
+
+def _set_up(db: sqlite3.Connection) -> None:
+    if not db.execute("PRAGMA page_count").fetchone()[0]:
+        # Only a file without a single page takes it, so before WAL, which writes the first.
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    db.execute("PRAGMA journal_mode = WAL")
+    # NORMAL may lose the last commits on a power cut, and a receipt is a
+    # promise that we do not: FULL syncs the WAL at every commit.
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA foreign_keys = ON")
+    db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    db.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_MAX}")
 
 
 def migrate(db: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> None:
@@ -53,8 +102,13 @@ def migrate(db: sqlite3.Connection, path: Path, migrations: Sequence[Migration])
     Crash: a step is either whole or absent, so the next start goes on where this one stopped.
 
     Raises:
-        StoreError: the file is newer than this program can follow.
+        StoreError: the file is newer than this program can follow, damaged, or on a full disk.
     """
+    with _told(path):
+        _migrate(db, path, migrations)
+
+
+def _migrate(db: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> None:
     db.execute("CREATE TABLE IF NOT EXISTS schema_reader (min_reader INTEGER NOT NULL)")
     found = int(db.execute("PRAGMA user_version").fetchone()[0])
     row = db.execute("SELECT max(min_reader) FROM schema_reader").fetchone()
@@ -71,6 +125,19 @@ def migrate(db: sqlite3.Connection, path: Path, migrations: Sequence[Migration])
                 db.execute(statement)
             db.execute("INSERT INTO schema_reader VALUES (?)", (step.min_reader,))
             db.execute(f"PRAGMA user_version = {step.version}")
+
+
+def give_back(db: sqlite3.Connection, pages: int) -> int:
+    """Give up to ``pages`` unused pages back to the disk, and return how many it were.
+
+    Part of the caller's transaction, as any other unit of ``Engine.write``. The file is
+    shorter after the next checkpoint. A file from before ``auto_vacuum`` keeps its pages.
+    """
+    unused = int(db.execute("PRAGMA freelist_count").fetchone()[0])
+    for _ in range(min(pages, unused)):
+        # Page by page: the module steps such a statement once, and each step frees one page.
+        db.execute("PRAGMA incremental_vacuum(1)")
+    return unused - int(db.execute("PRAGMA freelist_count").fetchone()[0])
 
 
 @contextmanager

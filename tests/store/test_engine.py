@@ -2,6 +2,8 @@
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -10,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from gateway.store.migrations import Migration
-from gateway.store.sqlite import Engine, StoreError, open_offline
+from gateway.store.sqlite import (
+    Engine,
+    StoreError,
+    connect,
+    give_back,
+    migrate,
+    open_offline,
+    transaction,
+)
 
 TABLES = (
     "CREATE TABLE parent (id INTEGER PRIMARY KEY)",
@@ -175,7 +185,7 @@ async def test_a_closed_engine_says_so(path: Path):
 def test_a_file_that_is_no_database_is_the_operators_to_mend(path: Path):
     content = b"this is no database, though it is long enough to be one" * 30
     path.write_bytes(content)
-    says = r"test\.db cannot be opened: .*not a database.*; check the folder"
+    says = r"test\.db cannot be opened: .*not a database: the file is damaged: move it aside"
     with pytest.raises(StoreError, match=says), open_offline(path, MIGRATIONS):
         pass
     assert path.read_bytes() == content
@@ -185,6 +195,122 @@ async def test_a_folder_that_is_not_there_is_named(tmp_path: Path):
     with pytest.raises(StoreError, match=r"nowhere/test\.db cannot be opened"):
         async with Engine(tmp_path / "nowhere" / "test.db", MIGRATIONS):
             pass
+
+
+async def test_a_folder_that_is_a_file_is_named(tmp_path: Path):
+    (tmp_path / "state").touch()
+    says = r"state/test\.db cannot be opened: .*: check owner and rights"
+    with pytest.raises(StoreError, match=says):
+        async with Engine(tmp_path / "state" / "test.db", MIGRATIONS):
+            pass
+
+
+@pytest.mark.parametrize("page", [0, 1, 2])
+def test_a_file_with_a_damaged_page_ends_the_start_in_a_sentence(path: Path, page: int):
+    """Page 1 holds the schema, page 3 the table that the migration reads first."""
+    with open_offline(path, MIGRATIONS) as db:
+        size = int(db.execute("PRAGMA page_size").fetchone()[0])
+        root = "SELECT rootpage FROM sqlite_schema WHERE name = 'schema_reader'"
+        roots = [1, 1, int(db.execute(root).fetchone()[0])]
+    content = bytearray(path.read_bytes())
+    begin = (roots[page] - 1) * size + (100 if page == 1 else 0)
+    content[begin : roots[page] * size] = b"\xa5" * (roots[page] * size - begin)
+    path.write_bytes(content)
+    says = r"test\.db cannot be opened: .*: the file is damaged: move it aside with its -wal"
+    with pytest.raises(StoreError, match=says), open_offline(path, MIGRATIONS):
+        pass
+    assert path.read_bytes() == content
+
+
+def test_a_full_disk_at_a_migration_says_that_space_is_missing(path: Path):
+    with closing(connect(path)) as db:
+        db.execute("PRAGMA max_page_count = 3")
+        says = r"test\.db cannot be opened: .*full: free space on its disk"
+        with pytest.raises(StoreError, match=says):
+            migrate(db, path, MIGRATIONS)
+        assert db.execute("PRAGMA user_version").fetchone() == (0,)
+        db.execute("PRAGMA max_page_count = 1000")
+        migrate(db, path, MIGRATIONS)  # the next start goes on there
+
+
+def test_a_disk_that_takes_no_byte_is_an_error_of_the_operator(path: Path):
+    """SIGXFSZ is ignored by Python, so the write itself fails, as on a full disk."""
+    script = (
+        "import resource, sys; from pathlib import Path\n"
+        "from gateway.store.migrations import Migration\n"
+        "from gateway.store.sqlite import StoreError, open_offline\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "try:\n"
+        "    with open_offline(Path(sys.argv[1]), (Migration(1, 1, ()),)): pass\n"
+        "except StoreError as error: sys.exit(str(error))\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script, str(path)], check=False, capture_output=True, text=True
+    )
+    assert ran.returncode == 1
+    assert f"{path} cannot be opened: disk I/O error: the disk refuses" in ran.stderr
+
+
+def test_a_mistake_in_a_migration_stays_a_bug(path: Path):
+    with (
+        pytest.raises(sqlite3.OperationalError, match="syntax error"),
+        open_offline(path, (Migration(1, 1, ("CREATE TABEL x",)),)),
+    ):
+        pass
+
+
+BLOBS = (Migration(1, 1, ("CREATE TABLE blob (id INTEGER PRIMARY KEY, data BLOB)",)),)
+
+
+def fill(db: sqlite3.Connection, rows: int) -> None:
+    db.executemany("INSERT INTO blob (data) VALUES (zeroblob(4000))", [()] * rows)
+
+
+def make_room(db: sqlite3.Connection, pages: int) -> int:
+    """Delete and give back in one transaction, as a sweep does."""
+    db.execute("DELETE FROM blob WHERE id % 2")
+    return give_back(db, pages)
+
+
+def test_a_file_shrinks_by_what_is_given_back_and_by_no_more(path: Path):
+    with open_offline(path, BLOBS) as db, transaction(db):
+        fill(db, 1_000)
+    full = path.stat().st_size
+    with open_offline(path, BLOBS) as db, transaction(db):
+        assert make_room(db, 100) == 100
+    assert full - 102 * 4096 <= path.stat().st_size <= full - 100 * 4096  # pages of pointers too
+    with open_offline(path, BLOBS) as db, transaction(db):
+        assert 390 <= give_back(db, 10_000) <= 400
+        assert give_back(db, 10_000) == give_back(db, 0) == 0
+    assert path.stat().st_size <= full - 490 * 4096
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        rest = db.execute("SELECT count(*), sum(length(data)) FROM blob").fetchone()
+    assert rest == (500, 2_000_000)
+
+
+async def test_a_transaction_that_fails_gives_nothing_back(path: Path):
+    def half(db: sqlite3.Connection) -> None:
+        make_room(db, 100)
+        msg = "in the middle"
+        raise ValueError(msg)
+
+    async with Engine(path, BLOBS) as engine:
+        await engine.write(fill, 1_000)
+        with pytest.raises(ValueError, match="in the middle"):
+            await engine.write(half)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert db.execute("SELECT count(*) FROM blob").fetchone() == (1_000,)
+
+
+async def test_a_file_of_an_older_program_keeps_its_pages_and_works(path: Path):
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("CREATE TABLE other (id INTEGER)")
+    async with Engine(path, BLOBS) as engine:
+        await engine.write(fill, 100)
+        assert await engine.write(make_room, 100) == 0
 
 
 async def test_a_command_without_a_gateway_opens_the_same_file(path: Path):

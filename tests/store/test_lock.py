@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.model.errors import RefusedError
+from gateway.model.errors import OperatorFaultError, RefusedError
 from gateway.store.lock import StateLockedError, hold
 
 HOLDER = """
@@ -85,3 +85,38 @@ def test_a_lock_file_of_nobody_says_another_process(tmp_path: Path):
 def test_only_the_owner_may_open_the_lock_file(tmp_path: Path):
     with hold(tmp_path / "lock"):
         assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "file"])
+def test_a_folder_that_cannot_be_entered_is_the_operators_to_mend(tmp_path: Path, folder: str):
+    (tmp_path / "file").touch()
+    says = r"lock cannot be written: .*: check the folder's owner and rights"
+    with pytest.raises(OperatorFaultError, match=says), hold(tmp_path / folder / "lock"):
+        pass
+
+
+def test_a_full_disk_is_the_operators_to_mend_and_leaves_the_lock_free(tmp_path: Path):
+    """SIGXFSZ is ignored by Python, so the write itself fails, as on a full disk."""
+    script = (
+        "import resource, sys; from pathlib import Path\n"
+        "from gateway.model.errors import OperatorFaultError\n"
+        "from gateway.store.lock import hold\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))\n"
+        "try:\n"
+        "    with hold(Path(sys.argv[1])): pass\n"
+        "except OperatorFaultError as error: print(error)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (9999, resource.RLIM_INFINITY))\n"
+        "with hold(Path(sys.argv[1])): print('held')\n"
+    )
+    path = tmp_path / "lock"
+    ran = subprocess.run(
+        [sys.executable, "-c", script, str(path)], check=True, capture_output=True, text=True
+    )
+    first, second = ran.stdout.splitlines()
+    assert first.startswith(f"{path} cannot be written: File too large: check the folder's")
+    assert second == "held"
+
+
+def test_an_error_of_the_block_is_not_taken_for_one_of_the_lock(tmp_path: Path):
+    with pytest.raises(FileNotFoundError), hold(tmp_path / "lock"):
+        (tmp_path / "nowhere").read_text()
