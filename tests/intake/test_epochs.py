@@ -1,7 +1,9 @@
 """Epochs of a device: four are open, more close the one that rested longest."""
 
 from gateway.intake.receipt import EPOCHS_CLOSED_KEPT, EPOCHS_OPEN_MAX
+from gateway.intake.store import Origin, origins
 from gateway.model.message import Receipt
+from gateway.model.time import SiteTime
 from tests.support.desk import Desk, data, status
 
 
@@ -93,3 +95,15 @@ async def test_a_device_that_draws_an_epoch_a_message_is_stored_and_forgotten_in
     assert desk.rows("SELECT count(*) FROM seen") == [(EPOCHS_OPEN_MAX,)]
     newest = range(many - EPOCHS_OPEN_MAX + 1, many + 1)
     assert [epoch for epoch, state in states(desk).items() if state == "open"] == list(newest)
+
+
+async def test_the_page_shows_the_marks_of_the_epoch_that_a_device_used_last(desk: Desk):
+    await desk.take(data(1, epoch=1), data(1, device="cam-02"))
+    await desk.take(data(1, epoch=2), data(2, epoch=2))
+    last_used = SiteTime(desk.now_ms)
+    async with desk.engine.reader() as db:
+        found = await origins(db)
+    assert found == {
+        "cam-01": Origin(2, 0, 2, last_used),
+        "cam-02": Origin(7, 0, 1, SiteTime(last_used - 1_000)),
+    }
