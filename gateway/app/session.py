@@ -57,6 +57,8 @@ class Session:
     """When a device last gave cause for a problem, by its code."""
     _pause_s: float = AGAIN_AFTER_S
     _told: str = ""
+    _live: set[DeviceId] = field(default_factory=set[DeviceId])
+    """Whose status came on this connection: it is newer than what the broker had retained."""
 
     async def run(self) -> None:
         """Connect, work until the connection ends, connect again; until cancelled."""
@@ -121,7 +123,7 @@ class Session:
             tasks.create_task(dynsec.run(), name="broker-control")
             self.fleet.presence.doubt()
             since = self.voices.clock.now()
-            await control.subscribe("line/+/up/status", 0)
+            self._live.clear()
             await self._teach(dynsec, control)
             self.fleet.control, self.fleet.data = dynsec, control
             intake = Intake(
@@ -135,6 +137,8 @@ class Session:
             )
             await data.subscribe("line/+/up/#", 1, live=True)
             tasks.create_task(intake.run(), name="intake")
+            # After the live ones, or a status that is said in between would be missed.
+            await control.subscribe("line/+/up/status", 0)
             while True:
                 await dynsec.echo()
                 if self.fleet.behind:
@@ -185,7 +189,7 @@ class Session:
         if delivery.retained:
             contract = self.fleet.contract_of(device_of(delivery.topic))
             report = read(delivery, contract)
-            if isinstance(report, StatusReport):
+            if isinstance(report, StatusReport) and report.device not in self._live:
                 self.status(report)
 
     def admitted(self, result: Admitted) -> None:
@@ -214,6 +218,8 @@ class Session:
 
     def status(self, report: StatusReport) -> None:
         """Note what a device says of itself."""
+        if not report.retained:
+            self._live.add(report.device)
         self.fleet.presence.said(
             report.device, report.status, self.voices.clock.site(), live=not report.retained
         )

@@ -144,10 +144,24 @@ def test_a_gateway_that_restarts_drops_no_connection_of_a_device(
         device.post(device.up("status"), device.status())
         assert runs(broker.pid)
         site.start()
+        site.until(lambda _: site.of("cam-01")["state"] == "online", "its retained status tells")
         device.heard.clear()
         device.receipt()
         assert device.say("data", [result()])["data"] == 1
         assert not device.closed
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_device_that_left_while_the_gateway_was_away_is_known_to_be_offline(site: Site) -> None:
+    device_folder = site.device("cam-01")
+    site.start()
+    with RawDevice(device_folder) as device:
+        device.join()
+        site.kill()
+        device.abort()
+    site.start()
+    site.until(lambda now: "device-silent" in codes(now), "its last will tells")
+    assert site.of("cam-01")["state"] == "offline"
 
 
 def test_a_broker_that_is_away_is_said_and_found_again(site: Site, broker: ExternalBroker) -> None:

@@ -60,6 +60,18 @@ def codes(status: Document) -> set[str]:
     return {problem["code"] for problem in status["problems"]}
 
 
+def test_who_does_not_come_back_after_the_broker_died_is_not_called_online(site: Site) -> None:
+    """A broker that is killed publishes no last will, and its successor knows of nobody."""
+    folder = site.device("cam-01")
+    site.start()
+    with RawDevice(folder) as device:
+        device.join()
+        site.until(lambda _: site.of("cam-01")["state"] == "online", "it is online")
+        old = site.kill_broker()
+    broker_again(site, old)
+    site.until(lambda _: site.of("cam-01")["state"] == "offline", "nobody is")
+
+
 def test_no_broker_outlives_a_killed_gateway(site: Site) -> None:
     broker: int = site.start()["broker"]["pid"]
     assert "mosquitto" in command(broker)
