@@ -1,17 +1,22 @@
 """Does an item fit its device's data contract? Pure, and total: it answers, never raises."""
 
 import math
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from gateway.model.contract import Contract, FieldRule, ItemKind
 from gateway.model.readings import MetricItem
 from gateway.model.telemetry import AlertItem, Fields, Item, LogItem, ResultItem
 
+PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
+"""A name of a device's choice is repeated only if it is a word: free text stays out of the log."""
+
 
 def breach(contract: Contract, items: tuple[Item, ...]) -> str | None:
     """Return the first thing that ``contract`` does not allow, naming item and field; else None.
 
-    The sentence names fields and rules, never values.
+    The sentence names fields and rules, never values, nor what might be one.
     """
     for number, item in enumerate(items):
         for what in _item(contract, item):
@@ -31,14 +36,16 @@ def _item(contract: Contract, item: Item) -> Iterator[str]:
             yield from _fields(contract, "log", item.fields)
         case MetricItem():
             if not math.isfinite(item.value):
-                yield f"metric {item.name} is not a finite number"
+                known = item.name if PLAIN_NAME.fullmatch(item.name) else "of an odd name"
+                yield f"metric {known} is not a finite number"
 
 
 def _fields(contract: Contract, kind: ItemKind, fields: Fields) -> Iterator[str]:
     for name, value in fields.items():
         rule = contract.fields.get(name)
         if rule is None or kind not in rule.items:
-            yield f"field {name!r} is not declared for {kind} items in contract {contract.name}"
+            known = repr(name) if PLAIN_NAME.fullmatch(name) else "of an odd name"
+            yield f"field {known} is not declared for {kind} items in contract {contract.name}"
         else:
             yield from _value(name, rule, value)
 

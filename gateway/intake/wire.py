@@ -6,13 +6,14 @@ place in the sequence: else the mark would stand still and the device resend for
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from gateway.intake.contract import breach
+from gateway.intake.contract import PLAIN_NAME, breach
 from gateway.model.contract import ContractInForce
 from gateway.model.delivery import Delivery
 from gateway.model.identity import DeviceId
@@ -130,6 +131,16 @@ _FORMATS: Final = {
     "application/json": _JSON,
     "application/msgpack": _MESSAGEPACK,
 }
+_PATH: Final = re.compile(r"(?P<rest>.*?)(?P<path> - at `\$[A-Za-z0-9_.\[\]]{0,64}`)?", re.DOTALL)
+_UNKNOWN: Final = "Object contains unknown field `"
+_NO_VALUE_IN: Final = (
+    "Expected `",
+    "Object missing required field `",
+    "Input data was truncated",
+    "Invalid base64 encoded string",
+    "JSON is malformed: ",
+    "MessagePack data is malformed: ",
+)
 _BAD: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _ADVISORY: Final = ("evidence", "update", "infer")
 
@@ -153,7 +164,7 @@ class _NoError(Exception):
     def __init__(self, reason: Reason, detail: str, place: Numbered | None = None) -> None:
         super().__init__(detail)
         self.reason = reason
-        # A device chooses words of it: they must not end a line of the log and forge the next.
+        # A device chooses its topics: they must not end a line of the log and forge the next.
         self.detail = "".join(c if c.isprintable() else "?" for c in detail[:DETAIL_CHARS_MAX])
         self.place = place
 
@@ -179,7 +190,7 @@ def _read(device: DeviceId, delivery: Delivery, contract: ContractInForce | None
         try:
             status = decoders["status"].decode(delivery.payload)
         except _BAD as error:
-            raise _NoError(Reason.MALFORMED, f"status: {error}") from error
+            raise _NoError(Reason.MALFORMED, f"status: {_said(error)}") from error
         return StatusReport(device, status, delivery.retained)
     if delivery.retained:
         raise _NoError(Reason.RETAINED, f"up/{channel[:32]} must not be retained")
@@ -201,7 +212,7 @@ def _telemetry(
         envelope: _Envelope = decoders["envelope"].decode(payload)
     except _BAD as error:
         place = _readable_place(device, stream, payload, decoders["place"])
-        raise _NoError(Reason.MALFORMED, str(error), place) from error
+        raise _NoError(Reason.MALFORMED, _said(error), place) from error
     key = Key(device, envelope.epoch, stream, envelope.seq)
     place = Numbered(key, _believed(envelope.base, envelope.seq), _digest(envelope))
     if envelope.base > envelope.seq:
@@ -213,7 +224,7 @@ def _telemetry(
     try:
         items: tuple[Item, ...] = decoders[kind].decode(envelope.items)
     except _BAD as error:
-        raise _NoError(Reason.MALFORMED, f"items: {error}", place) from error
+        raise _NoError(Reason.MALFORMED, f"items: {_said(error)}", place) from error
     if not 1 <= len(items) <= ITEMS_MAX:
         raise _NoError(Reason.MALFORMED, f"items: 1 to {ITEMS_MAX} expected", place)
     broken = breach(contract.contract, items)
@@ -223,6 +234,27 @@ def _telemetry(
         key, MessageClass(kind), envelope.boot, envelope.mono_ms, contract.sha256, items
     )
     return Telemetry(place, message)
+
+
+def _said(error: Exception) -> str:
+    """Return what a decoder found wrong: the path and the expected type, never what stood there.
+
+    Its words are taken over by a list of those that carry no value: it may learn others.
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return "text that is not UTF-8"
+    if isinstance(error, RecursionError):
+        return "nested too deep"
+    said = str(error)
+    if said.startswith(_NO_VALUE_IN):
+        return said
+    found = _PATH.fullmatch(said)
+    rest, path = (found["rest"], found["path"] or "") if found else ("", "")
+    if rest.startswith(_UNKNOWN):
+        name = rest.removeprefix(_UNKNOWN).removesuffix("`")
+        plain = PLAIN_NAME.fullmatch(name)  # of any other, the path may be a part
+        return f"{_UNKNOWN}{name}`{path}" if plain else "Object contains unknown field, oddly named"
+    return f"Expected another value{path}"
 
 
 def _believed(base: int, seq: int) -> int:

@@ -272,16 +272,103 @@ def test_a_status_that_is_not_of_the_form_is_malformed(changes: dict[str, Any]):
     assert answer.detail.startswith("status: ")
 
 
-def test_a_name_chosen_by_a_device_can_not_forge_a_line_of_the_log():
-    whole = LOG | {"x\nevent=device-key-conflict device=cam-02\x1b[2J\u2028": 1}
-    detail = refused(taken(json.dumps(whole).encode())).detail
-    assert "cam-02" in detail
-    assert detail.isprintable()
+FREE_TEXT = "Eve Miller\nevent=device-key-conflict device=cam-02\x1b[2J\u2028` - at `$.Eve"
+ALERTED = alert_item() | {"fields": {}}
 
 
-def test_a_detail_is_bounded_whatever_the_device_calls_its_keys():
-    detail = refused(taken(json.dumps(LOG | {"x" * 100_000: 1}).encode())).detail
-    assert len(detail) == DETAIL_CHARS_MAX
+@pytest.mark.parametrize(
+    ("channel", "whole", "detail"),
+    [
+        ("data", LOG | {"type": FREE_TEXT}, "Expected another value - at `$.type`"),
+        ("data", LOG | {"v": FREE_TEXT}, "Expected `int`, got `str` - at `$.v`"),
+        ("data", LOG | {"v": 4_711}, "Expected another value - at `$.v`"),
+        ("data", LOG | {"boot": FREE_TEXT * 9}, "Expected `str` of length <= 64 - at `$.boot`"),
+        ("data", LOG | {FREE_TEXT: 1}, "Object contains unknown field, oddly named"),
+        ("data", LOG | {FREE_TEXT + "!": 1}, "Object contains unknown field, oddly named"),
+        ("data", LOG | {"Eve Miller": 1}, "Object contains unknown field, oddly named"),
+        ("data", LOG | {"gps": 1}, "Object contains unknown field `gps`"),
+        (
+            "data",
+            LOG | {"items": [log_item() | {"gps": 1}]},
+            "items: Object contains unknown field `gps` - at `$[0]`",
+        ),
+        (
+            "data",
+            LOG | {"items": [log_item() | {"severity": FREE_TEXT}]},
+            "items: Expected another value - at `$[0].severity`",
+        ),
+        (
+            "data",
+            LOG | {"items": [log_item() | {FREE_TEXT: 1}]},
+            "items: Object contains unknown field, oddly named",
+        ),
+        (
+            "alert",
+            ALERT | {"items": [ALERTED | {"image": {"type": FREE_TEXT, "data": ""}}]},
+            "items: Expected another value - at `$[0].image.type`",
+        ),
+        (
+            "alert",
+            ALERT | {"items": [ALERTED | {"image": {"type": "image/png", "data": FREE_TEXT}}]},
+            "items: Invalid base64 encoded string - at `$[0].image.data`",
+        ),
+        (
+            "alert",
+            ALERT | {"items": [ALERTED | {"fields": {FREE_TEXT[:64]: [1]}}]},
+            "items: Expected `float | str`, got `array` - at `$[0].fields[...]`",
+        ),
+        (
+            "alert",
+            ALERT | {"items": [ALERTED | {"fields": {FREE_TEXT[:60]: 1}}]},
+            "item 0: field of an odd name is not declared for alert items in contract "
+            + CONTRACT.contract.name,
+        ),
+    ],
+)
+def test_a_detail_names_place_and_form_and_no_value_of_a_device(channel, whole, detail):
+    """Values stand in the log and on the page otherwise: a name, or a forged line."""
+    said = refused(taken(json.dumps(whole).encode(), channel)).detail
+    assert said == detail
+    binary = taken(msgspec.msgpack.encode(whole), channel, content_type=MESSAGEPACK)
+    if "base64" not in detail and "image" not in detail:
+        assert refused(binary).detail == detail
+
+
+@pytest.mark.parametrize("key", ["state", "production", "synced", "slots", "profile", FREE_TEXT])
+def test_a_status_that_is_refused_is_not_repeated(key: str):
+    said = refused(taken(json.dumps(STATUS | {key: [FREE_TEXT]}).encode(), "status")).detail
+    assert "Miller" not in said
+    assert said.isprintable()
+
+
+def test_the_name_of_a_metric_is_not_repeated():
+    metric = {"mono_ms": 5, "name": FREE_TEXT[:20], "value": math.nan}
+    whole = envelope(3) | {"type": "metric", "items": [metric]}
+    answer = refused(taken(msgspec.msgpack.encode(whole), content_type=MESSAGEPACK))
+    assert answer.detail == "item 0: metric of an odd name is not a finite number"
+
+
+@pytest.mark.parametrize(
+    ("payload", "detail"),
+    [
+        (b'{"boot":"\xffEve"}', "text that is not UTF-8"),
+        (b'{"epoch":7,"items":' + b"[" * 100_000, "nested too deep"),
+        (b'{"boot":"Eve"x', "JSON is malformed: expected ',' or '}' (byte 13)"),
+        (b'"Eve"', "Expected `object`, got `str`"),
+    ],
+)
+def test_a_payload_that_cannot_be_read_is_not_repeated(payload: bytes, detail: str):
+    assert refused(taken(payload)).detail == detail
+
+
+@pytest.mark.parametrize(
+    "channel", ["x\nevent=device-key-conflict", "x\x1b[2J", "x\u2028y", "x" * 999]
+)
+def test_a_topic_can_not_forge_a_line_of_the_log_nor_fill_it(channel: str):
+    for retained in (True, False):
+        detail = refused(taken(b"", channel, retained=retained)).detail
+        assert detail.isprintable()
+        assert len(detail) <= DETAIL_CHARS_MAX
 
 
 def test_the_reasons_are_spelled_for_ever():
