@@ -13,6 +13,7 @@ import pytest
 
 from gateway.store.migrations import Migration
 from gateway.store.sqlite import (
+    PAGE_BYTES,
     Engine,
     StoreError,
     connect,
@@ -66,6 +67,17 @@ async def test_every_commit_reaches_the_disk_before_it_counts(engine: Engine):
         return full, wal, foreign
 
     assert await engine.write(settings) == (2, "wal", 1)  # 2 is FULL
+
+
+async def test_a_small_commit_writes_small_pages(engine: Engine):
+    def settings(db: sqlite3.Connection) -> tuple[int, int]:
+        page_bytes, pages = (
+            db.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_size", "wal_autocheckpoint")
+        )
+        return page_bytes, page_bytes * pages
+
+    assert await engine.write(settings) == (1_024, 4 * 2**20)
 
 
 async def test_an_error_inside_leaves_nothing_of_its_transaction(engine: Engine, path: Path):
@@ -263,7 +275,7 @@ BLOBS = (Migration(1, 1, ("CREATE TABLE blob (id INTEGER PRIMARY KEY, data BLOB)
 
 
 def fill(db: sqlite3.Connection, rows: int) -> None:
-    db.executemany("INSERT INTO blob (data) VALUES (zeroblob(4000))", [()] * rows)
+    db.executemany("INSERT INTO blob (data) VALUES (zeroblob(900))", [()] * rows)
 
 
 def make_room(db: sqlite3.Connection, pages: int) -> int:
@@ -278,15 +290,17 @@ def test_a_file_shrinks_by_what_is_given_back_and_by_no_more(path: Path):
     full = path.stat().st_size
     with open_offline(path, BLOBS) as db, transaction(db):
         assert make_room(db, 100) == 100
-    assert full - 102 * 4096 <= path.stat().st_size <= full - 100 * 4096  # pages of pointers too
+    assert (
+        full - 102 * PAGE_BYTES <= path.stat().st_size <= full - 100 * PAGE_BYTES
+    )  # pages of pointers too
     with open_offline(path, BLOBS) as db, transaction(db):
         assert 390 <= give_back(db, 10_000) <= 400
         assert give_back(db, 10_000) == give_back(db, 0) == 0
-    assert path.stat().st_size <= full - 490 * 4096
+    assert path.stat().st_size <= full - 490 * PAGE_BYTES
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         rest = db.execute("SELECT count(*), sum(length(data)) FROM blob").fetchone()
-    assert rest == (500, 2_000_000)
+    assert rest == (500, 450_000)
 
 
 async def test_a_transaction_that_fails_gives_nothing_back(path: Path):
