@@ -1,6 +1,8 @@
 """The control socket: the HTTP API for commands of this machine, 0600, in a private folder."""
 
-from collections.abc import AsyncGenerator, Callable
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from pathlib import Path
 
@@ -14,10 +16,14 @@ from gateway.identity.inventory import listed
 from gateway.model.errors import OperatorFaultError, RefusedError
 from gateway.spool import trace
 
+LOG = logging.getLogger(__name__)
+
 REQUEST_BYTES_MAX = 65_536
 STOP_LIMIT_S = 2.0
 SOCKET_NAME = "control.sock"
 TRACE_LINES_A_WRITE = 500
+TRACE_WRITE_LIMIT_S = 30.0
+"""A reader that takes nothing for so long is cut off: its snapshot keeps the WAL from shrinking."""
 
 
 class _Join(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,6 +38,23 @@ def _json(document: object, status: int = 200) -> web.Response:
     )
 
 
+@web.middleware
+async def _told(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Answer every error with a JSON object; one that nobody foresaw is logged here, once."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        return _json({"error": error.reason}, error.status)
+    except OperatorFaultError as error:
+        LOG.error("event=control-failed path=%s %s", request.path, error)  # noqa: TRY400 -- no bug
+        return _json({"error": str(error)}, 500)
+    except Exception:
+        LOG.exception("event=bug path=%s", request.path)
+        return _json({"error": "an unexpected error, which the gateway's log describes"}, 500)
+
+
 class Routes:
     """One method a path; who can open the socket is the operator."""
 
@@ -40,14 +63,16 @@ class Routes:
         site: Site,
         fleet: Fleet,
         reader: Callable[[], AbstractAsyncContextManager[aiosqlite.Connection]],
+        trace_write_limit_s: float = TRACE_WRITE_LIMIT_S,
     ) -> None:
         self._site = site
         self._fleet = fleet
         self._reader = reader
+        self._trace_write_limit_s = trace_write_limit_s
 
     def application(self) -> web.Application:
         """Return the aiohttp application."""
-        application = web.Application(client_max_size=REQUEST_BYTES_MAX)
+        application = web.Application(client_max_size=REQUEST_BYTES_MAX, middlewares=[_told])
         application.add_routes(
             [
                 web.get("/v1/status", self.status),
@@ -63,19 +88,33 @@ class Routes:
         return _json(await self._site.status())
 
     async def trace(self, request: web.Request) -> web.StreamResponse:
-        """One JSON line a message, in one snapshot. Each request has its own connection."""
+        """One JSON line a message, in one snapshot. Each request has its own connection.
+
+        The snapshot ends with the answer, however that ends: an answer that is not whole
+        ends without its last chunk, and so no client takes it for the whole.
+        """
         answer = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
-        await answer.prepare(request)
-        lines: list[bytes] = []
-        async with self._reader() as db, aclosing(trace.trace(db)) as traced:
-            async for line in traced:
-                lines.append(msgspec.json.encode(line))
-                if len(lines) == TRACE_LINES_A_WRITE:
-                    await answer.write(b"\n".join(lines) + b"\n")
-                    lines.clear()
-        if lines:
-            await answer.write(b"\n".join(lines) + b"\n")
-        await answer.write_eof()
+        try:
+            async with self._reader() as db, aclosing(_pieces(db)) as pieces:
+                async for piece in pieces:
+                    async with asyncio.timeout(self._trace_write_limit_s):
+                        if not answer.prepared:  # before the first piece an error has a status
+                            await answer.prepare(request)
+                        await answer.write(piece)
+            async with asyncio.timeout(self._trace_write_limit_s):
+                if not answer.prepared:
+                    await answer.prepare(request)
+                await answer.write_eof()
+        except ConnectionError:
+            pass  # the client went away, as a pager does
+        except TimeoutError:
+            LOG.warning("event=trace-cut-off a client took nothing for a while")
+            _cut(request)
+        except Exception:
+            if not answer.prepared:
+                raise
+            LOG.exception("event=bug path=%s", request.path)
+            _cut(request)
         return answer
 
     async def devices(self, _: web.Request) -> web.Response:
@@ -91,9 +130,25 @@ class Routes:
             return _json({"error": str(error)}, 409)
         except (UnusableRequestError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             return _json({"error": str(error)}, 422)
-        except OperatorFaultError as error:
-            return _json({"error": str(error)}, 500)
         return _json(granted)
+
+
+async def _pieces(db: aiosqlite.Connection) -> AsyncGenerator[bytes]:
+    """Yield the lines of the trace, many at a time."""
+    lines: list[bytes] = []
+    async with aclosing(trace.trace(db)) as traced:
+        async for line in traced:
+            lines.append(msgspec.json.encode(line) + b"\n")
+            if len(lines) == TRACE_LINES_A_WRITE:
+                yield b"".join(lines)
+                lines.clear()
+    if lines:
+        yield b"".join(lines)
+
+
+def _cut(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
 
 
 @asynccontextmanager

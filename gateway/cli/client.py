@@ -1,7 +1,8 @@
 """Commands are clients of the running gateway, over its control socket."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,12 @@ import msgspec
 from gateway.model.errors import OperatorFaultError
 
 REQUEST_LIMIT_S = 30.0
+CONNECT_LIMIT_S = 10.0
+SILENCE_LIMIT_S = 60.0
+"""Between two pieces of a stream, which may as a whole take as long as it must."""
 SOCKET_NAME = "control.sock"
+JSON = "application/json"
+JSON_LINES = "application/x-ndjson"
 
 
 class GatewayUnreachableError(OperatorFaultError):
@@ -24,41 +30,93 @@ class GatewayUnreachableError(OperatorFaultError):
         )
 
 
+class GatewayAnswerError(OperatorFaultError):
+    """A gateway answers, but not with what was asked for (exit code 1)."""
+
+    def __init__(self, path: str, what: str) -> None:
+        super().__init__(f"the gateway's answer to {path}: {what}; its log says more")
+
+
 @asynccontextmanager
 async def _answer(
-    socket_path: Path, method: str, path: str, body: object
+    socket_path: Path, method: str, path: str, body: object, limit: aiohttp.ClientTimeout
 ) -> AsyncGenerator[aiohttp.ClientResponse]:
     connector = aiohttp.UnixConnector(str(socket_path))
-    limit = aiohttp.ClientTimeout(total=REQUEST_LIMIT_S)
     data = None if body is None else msgspec.json.encode(body)
+    answered = False
     try:
         async with (
             aiohttp.ClientSession(connector=connector, timeout=limit) as session,
             session.request(method, f"http://gateway{path}", data=data) as answer,
         ):
+            answered = True
             yield answer
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
-        raise GatewayUnreachableError(socket_path, str(error) or type(error).__name__) from error
+        cause = str(error) or type(error).__name__
+        if answered:
+            raise GatewayAnswerError(path, f"it broke off ({cause})") from error
+        raise GatewayUnreachableError(socket_path, cause) from error
 
 
 async def request(
     socket_path: Path, method: str, path: str, body: object = None
 ) -> tuple[int, dict[str, Any]]:
-    """Return status and JSON object of one request.
+    """Return status and JSON object of one request, whatever the status is.
 
     Raises:
         GatewayUnreachableError: nothing serves the socket, or it does not answer in time.
+        GatewayAnswerError: the answer is no JSON object, or broke off.
     """
-    async with _answer(socket_path, method, path, body) as answer:
-        return answer.status, msgspec.json.decode(await answer.read(), type=dict[str, Any])
+    limit = aiohttp.ClientTimeout(total=REQUEST_LIMIT_S)
+    async with _answer(socket_path, method, path, body, limit) as answer:
+        return answer.status, _object(path, answer, await answer.read())
 
 
-async def lines(socket_path: Path, path: str) -> AsyncIterator[bytes]:
+async def document(socket_path: Path, path: str) -> dict[str, Any]:
+    """Return the document at ``path``.
+
+    Raises:
+        GatewayUnreachableError: as ``request``.
+        GatewayAnswerError: as ``request``, or the gateway answers with an error.
+    """
+    status, found = await request(socket_path, "GET", path)
+    if status != HTTPStatus.OK:
+        raise GatewayAnswerError(path, _refusal(status, found))
+    return found
+
+
+async def lines(
+    socket_path: Path, path: str, silence_limit_s: float = SILENCE_LIMIT_S
+) -> AsyncGenerator[bytes]:
     """Yield the lines of a streamed answer, one JSON document each.
 
     Raises:
         GatewayUnreachableError: as ``request``.
+        GatewayAnswerError: the gateway answers with an error, or its stream breaks off
+            before the end. The lines until then are true, but not all.
     """
-    async with _answer(socket_path, "GET", path, None) as answer:
+    limit = aiohttp.ClientTimeout(
+        total=None, sock_connect=CONNECT_LIMIT_S, sock_read=silence_limit_s
+    )
+    async with _answer(socket_path, "GET", path, None, limit) as answer:
+        if answer.status != HTTPStatus.OK:
+            said = _object(path, answer, await answer.read())
+            raise GatewayAnswerError(path, _refusal(answer.status, said))
+        if answer.content_type != JSON_LINES:
+            raise GatewayAnswerError(path, f"{answer.content_type} instead of {JSON_LINES}")
         async for line in answer.content:
             yield line
+
+
+def _object(path: str, answer: aiohttp.ClientResponse, body: bytes) -> dict[str, Any]:
+    if answer.content_type != JSON:
+        what = f"status {answer.status} with {answer.content_type} instead of {JSON}"
+        raise GatewayAnswerError(path, what)
+    try:
+        return msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise GatewayAnswerError(path, f"status {answer.status}, and no JSON object") from error
+
+
+def _refusal(status: int, said: dict[str, Any]) -> str:
+    return f"status {status}: {said.get('error', 'no reason given')}"

@@ -19,7 +19,7 @@ import msgspec
 
 from gateway.app.clock import SystemClock
 from gateway.app.offline import STATE_MIGRATIONS, Places
-from gateway.cli.client import SOCKET_NAME, GatewayUnreachableError, request
+from gateway.cli.client import SOCKET_NAME, GatewayUnreachableError, document, request
 from gateway.cli.devicefolder import DeviceFolder
 from gateway.cli.exits import DONE, FAILED, REFUSED, UNREACHABLE, UNUSABLE
 from gateway.cli.profile import CONFIG_FILES
@@ -209,7 +209,7 @@ def _granted_offline(config: Config, candidate: Candidate, csr_pem: bytes) -> Gr
 def _list(config: Config, arguments: argparse.Namespace) -> int:
     places = Places.of(config)
     try:
-        _, answer = asyncio.run(request(places.runtime / SOCKET_NAME, "GET", "/v1/devices"))
+        answer = asyncio.run(document(places.runtime / SOCKET_NAME, "/v1/devices"))
     except GatewayUnreachableError:
         pki.load_authority(places.state / pki.FOLDER)  # else this would begin a site's database
         with hold(places.lock), open_offline(places.state_db, STATE_MIGRATIONS) as db:

@@ -4,14 +4,23 @@ import argparse
 import asyncio
 import sys
 from collections import Counter
+from contextlib import aclosing
 
 import msgspec
 
 from gateway.app.offline import Places
-from gateway.cli.client import SOCKET_NAME, GatewayUnreachableError, lines
-from gateway.cli.exits import DONE, UNREACHABLE, UNUSABLE
+from gateway.cli.client import (
+    SOCKET_NAME,
+    GatewayAnswerError,
+    GatewayUnreachableError,
+    lines,
+)
+from gateway.cli.exits import DONE, FAILED, UNREACHABLE, UNUSABLE
 from gateway.cli.where import Commands, add_config, config_path
 from gateway.config import Config, ConfigError, load
+from gateway.model.errors import OperatorFaultError
+
+TRACE = "/v1/trace"
 
 
 class _Line(msgspec.Struct, frozen=True, rename={"message_class": "class"}):
@@ -33,7 +42,8 @@ def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
         help="list every message with its outcome and batch",
         description="With --json one line a message {device, epoch, stream, seq, class, outcome, "
         "batch}; without, how many messages of each device and class have which outcome. "
-        "Exit codes: 0 done, 2 unusable configuration, 4 the gateway does not answer.",
+        "Exit codes: 0 done, 1 the trace is not whole, 2 unusable configuration, "
+        "4 the gateway does not answer.",
     )
     add_config(tracing)
     tracing.add_argument("--json", action="store_true", help="print one JSON object a message")
@@ -51,18 +61,29 @@ def main(arguments: argparse.Namespace) -> int:
     except GatewayUnreachableError as error:
         print(error, file=sys.stderr)
         return UNREACHABLE
+    except OperatorFaultError as error:
+        print(error, file=sys.stderr)
+        return FAILED
 
 
 async def _trace(config: Config, *, as_json: bool) -> int:
     counted: Counter[tuple[str, str, str]] = Counter()
     socket_path = Places.of(config).runtime / SOCKET_NAME
-    async for line in lines(socket_path, "/v1/trace"):
-        if as_json:
-            sys.stdout.buffer.write(line)
-        else:
-            one = msgspec.json.decode(line, type=_Line)
-            counted[one.device, one.message_class, one.outcome] += 1
+    async with aclosing(lines(socket_path, TRACE)) as traced:
+        async for line in traced:
+            if as_json:
+                sys.stdout.buffer.write(line)
+            else:
+                one = _decoded(line)
+                counted[one.device, one.message_class, one.outcome] += 1
     sys.stdout.flush()
     for (device, name, outcome), messages in sorted(counted.items()):
         print(f"{device:24} {name:7} {outcome:18} {messages:>10,}")
     return DONE
+
+
+def _decoded(line: bytes) -> _Line:
+    try:
+        return msgspec.json.decode(line, type=_Line)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise GatewayAnswerError(TRACE, "a line that is none of a trace") from error

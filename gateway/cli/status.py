@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 
 from gateway.app.offline import Places
-from gateway.cli.client import SOCKET_NAME, GatewayUnreachableError, request
-from gateway.cli.exits import DONE, UNREACHABLE, UNUSABLE
+from gateway.cli.client import SOCKET_NAME, GatewayUnreachableError, document
+from gateway.cli.exits import DONE, FAILED, UNREACHABLE, UNUSABLE
 from gateway.cli.where import Commands, add_config, config_path
 from gateway.config import ConfigError, load
+from gateway.model.errors import OperatorFaultError
 
 
 def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -20,8 +21,8 @@ def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "status",
         help="how the site is: problems, devices, queue, uplink",
-        description="Exit codes: 0 answered, 2 unusable configuration, "
-        "4 the gateway does not answer.",
+        description="Exit codes: 0 answered, 1 answered with an error, "
+        "2 unusable configuration, 4 the gateway does not answer.",
     )
     add_config(parser)
     parser.add_argument("--json", action="store_true", help="print the whole document")
@@ -33,13 +34,16 @@ def main(arguments: argparse.Namespace) -> int:
     try:
         config = load(config_path(arguments))
         socket_path = Places.of(config).runtime / SOCKET_NAME
-        _, status = asyncio.run(request(socket_path, "GET", "/v1/status"))
+        status = asyncio.run(document(socket_path, "/v1/status"))
     except ConfigError as error:
         print(error, file=sys.stderr)
         return UNUSABLE
     except GatewayUnreachableError as error:
         print(error, file=sys.stderr)
         return UNREACHABLE
+    except OperatorFaultError as error:
+        print(error, file=sys.stderr)
+        return FAILED
     if arguments.json:
         print(msgspec.json.encode(status).decode())
     else:

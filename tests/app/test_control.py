@@ -1,7 +1,9 @@
 """The control socket: what commands get, and what two of them at once get."""
 
+import asyncio
 import stat
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from gateway.app.control import SOCKET_NAME, Routes, serving
 from gateway.app.offline import SPOOL_MIGRATIONS
+from gateway.model.errors import OperatorFaultError
 from gateway.model.time import SiteTime
 from gateway.spool import store
 from gateway.store.sqlite import Engine
@@ -95,3 +98,138 @@ async def test_a_wish_that_is_not_of_the_form_is_unusable(client, body: bytes):
     async with client.post("/v1/devices", data=body) as answer:
         assert answer.status == 422
         assert (await answer.json())["error"]
+
+
+class Watched:
+    """The spool's readers, and how many of them are open."""
+
+    def __init__(self, spool: Engine) -> None:
+        self._spool = spool
+        self.open = 0
+        self.closed = asyncio.Event()
+
+    @asynccontextmanager
+    async def reader(self) -> AsyncIterator[Any]:
+        async with self._spool.reader() as db:
+            self.open += 1
+            try:
+                yield db
+            finally:
+                self.open -= 1
+                self.closed.set()
+
+
+class Faulty:
+    """A site and a fleet in which something is wrong."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    async def status(self) -> Any:
+        raise self.error
+
+
+@asynccontextmanager
+async def asking(routes: Routes, folder: Path) -> AsyncIterator[aiohttp.ClientSession]:
+    connector = aiohttp.UnixConnector(str(folder / SOCKET_NAME))
+    async with (
+        serving(routes, folder),
+        aiohttp.ClientSession("http://localhost", connector=connector) as session,
+    ):
+        yield session
+
+
+async def test_a_bug_is_answered_in_json_and_logged_once_with_its_traceback(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    faulty: Any = Faulty(ValueError("a secret of the site"))
+    async with (
+        asking(Routes(faulty, NOTHING, NOTHING), tmp_path) as session,
+        session.get("/v1/status") as answer,
+    ):
+        assert (answer.status, answer.content_type) == (500, "application/json")
+        said = await answer.json()
+    assert said == {"error": "an unexpected error, which the gateway's log describes"}
+    (record,) = caplog.records
+    assert record.getMessage() == "event=bug path=/v1/status"
+    assert "a secret of the site" in caplog.text
+
+
+async def test_a_fault_of_the_operator_is_answered_and_logged_in_its_words(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    faulty: Any = Faulty(OperatorFaultError("chmod 700 state"))
+    async with (
+        asking(Routes(faulty, NOTHING, NOTHING), tmp_path) as session,
+        session.get("/v1/status") as answer,
+    ):
+        assert (answer.status, await answer.json()) == (500, {"error": "chmod 700 state"})
+    assert [record.exc_info for record in caplog.records] == [None]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/v2/status", 404), ("DELETE", "/v1/status", 405)]
+)
+async def test_what_is_not_served_is_refused_in_json(client, method: str, path: str, status: int):
+    async with client.request(method, path) as answer:
+        assert (answer.status, answer.content_type) == (status, "application/json")
+        assert (await answer.json())["error"]
+
+
+async def test_a_wish_that_is_too_long_is_refused_in_json(client):
+    async with client.post("/v1/devices", data=b"x" * 70_000) as answer:
+        assert (answer.status, answer.content_type) == (413, "application/json")
+
+
+async def test_a_trace_that_cannot_begin_is_an_error_and_no_empty_trace(client, spool: Engine):
+    await spool.write(lambda db: db.execute("ALTER TABLE ended RENAME TO gone"))
+    async with client.get("/v1/trace") as answer:
+        assert (answer.status, answer.content_type) == (500, "application/json")
+
+
+async def test_a_trace_that_fails_on_its_way_is_not_taken_for_the_whole(
+    client, spool: Engine, caplog: pytest.LogCaptureFixture
+):
+    await fill(spool)
+    await spool.write(
+        lambda db: db.execute(
+            "INSERT INTO ended (device, epoch, stream, class, first_seq, last_seq, outcome, "
+            "ended_ms) VALUES ('cam-01', 7, 'data', 'result', 'damaged', 3, 'delivered', 5)"
+        )
+    )
+    async with client.get("/v1/trace") as answer:
+        assert answer.status == 200
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await answer.read()
+    assert [record.getMessage() for record in caplog.records] == ["event=bug path=/v1/trace"]
+
+
+async def test_a_reader_who_stops_reading_is_cut_off_and_its_snapshot_ends(
+    tmp_path: Path, spool: Engine
+):
+    """Its snapshot kept the write-ahead log growing for as long as it stayed."""
+    await fill(spool)
+    watched = Watched(spool)
+    routes = Routes(NOTHING, NOTHING, watched.reader, trace_write_limit_s=0.2)
+    async with asking(routes, tmp_path) as session, session.get("/v1/trace") as answer:
+        assert answer.status == 200
+        async with asyncio.timeout(10):
+            await watched.closed.wait()
+        assert watched.open == 0
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await answer.read()
+
+
+async def test_a_reader_who_leaves_is_no_event_and_its_snapshot_ends(
+    tmp_path: Path, spool: Engine, caplog: pytest.LogCaptureFixture
+):
+    await fill(spool)
+    watched = Watched(spool)
+    async with asking(Routes(NOTHING, NOTHING, watched.reader), tmp_path) as session:
+        async with session.get("/v1/trace") as answer:
+            await answer.content.readline()
+            answer.close()
+        async with asyncio.timeout(10):
+            await watched.closed.wait()
+    assert watched.open == 0
+    assert caplog.records == []
