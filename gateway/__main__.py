@@ -1,18 +1,25 @@
 """The program ``site-gateway``: one command a noun; see ``gateway/cli``."""
 
 import argparse
+import os
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
-from gateway.cli import config, device, init, profile, run, spool, status
+from gateway.cli.exits import DONE
 from gateway.cli.where import HELP
 
-NOUNS = (init, run, status, config, device, profile, spool)
+NOUNS: Final = ("init", "run", "status", "config", "device", "profile", "spool")
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole program."""
+def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Return the parser of the whole program, or of the commands that ``words`` name.
+
+    Loading all of them takes a second on a small machine, and most need a tenth of it.
+    """
     whole = argparse.ArgumentParser(
         prog="site-gateway",
         description="The gateway of one factory site.",
@@ -22,15 +29,22 @@ def parser() -> argparse.ArgumentParser:
     whole.add_argument("--version", action="version", version=version("site-gateway"))
     whole.add_argument("--config", type=Path, metavar="FILE", help=HELP)
     commands = whole.add_subparsers(dest="noun", metavar="COMMAND", required=True)
-    for noun in NOUNS:
-        noun.add_parser(commands)
+    for noun in [each for each in NOUNS if each in words] or NOUNS:
+        import_module(f"gateway.cli.{noun}").add_parser(commands)
     return whole
 
 
 def main() -> int:
     """Run one command and return its exit code."""
-    arguments = parser().parse_args()
-    code: int = arguments.run(arguments)
+    arguments = parser(sys.argv[1:]).parse_args()
+    try:
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output (head, less) has seen enough. Python flushes once more
+        # when it ends, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
     return code
 
 
