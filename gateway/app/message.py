@@ -18,10 +18,15 @@ from gateway.model.time import Clock, SiteTime
 from gateway.privacy.anonymise import Leaves, anonymise, blend
 from gateway.spool import due, store, trace
 from gateway.spool.lifetime import HOUR_MS
-from gateway.store.sqlite import Engine
+from gateway.store.sqlite import Engine, give_back
 from gateway.uplink.batch import Batch
 from gateway.uplink.encoding import encode
 from gateway.uplink.sealing import Held, NotYet, plan
+
+SPARE_PAGES_KEPT = 16_384
+"""Pages of 1 KB that stay in the file for what comes next."""
+PAGES_GIVEN_BACK_MAX = 4_096
+"""A sweep; about a tenth of a second of the writer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,9 @@ class Queue:
     bell: Bell = field(default_factory=Bell)
     _since_seal: int = 0
     _idle: bool = True
+    _last_sealed: MessageClass | None = None
+    _last_sent: MessageClass | None = None
+    """What had the last turn: steady alerts must not starve the other classes."""
 
     async def admit(self, batch: Sequence[tuple[Arrival, bytes]]) -> Admitted:
         """Store what devices sent; return after the commit reached the disk."""
@@ -96,10 +104,11 @@ class Queue:
             Held(one.number, one.message_class, one.contract_sha256, one.received, one.size_bytes)
             for one in waiting
         ]
-        decision = plan(held, limits, self.clock.site())
+        decision = plan(held, limits, self.clock.site(), self._last_sealed)
         if isinstance(decision, NotYet):
             self._idle = decision.due_in_s is None
             return decision.due_in_s
+        self._last_sealed = decision.message_class
         contents = await due.contents(self.reader, decision.message_class, decision.message_ids)
         contract = self.contracts[decision.contract_sha256]
         # Encoding a full batch takes tens of milliseconds: off the loop, or receipts wait.
@@ -142,9 +151,10 @@ class Queue:
 
     async def next(self) -> Batch | None:
         """Return the sealed batch to send next."""
-        found = await trace.next_batch(self.reader)
+        found = await trace.next_batch(self.reader, self.clock.site(), self._last_sent)
         if found is None:
             return None
+        self._last_sent = found.message_class
         self.point("before-send")
         return Batch(found.sha256, found.body, found.message_class, found.rows, found.items)
 
@@ -179,6 +189,7 @@ class Queue:
         def unit(db: sqlite3.Connection, now: SiteTime) -> int:
             ended = store.expire(db, now)
             store.prune(db, now, trace_rows=limits.trace_rows_max, alerts=limits.alerts_shown_max)
+            give_back(db, PAGES_GIVEN_BACK_MAX, kept=SPARE_PAGES_KEPT)
             return ended
 
         return await self.spool.write(unit, self.clock.site())

@@ -49,8 +49,12 @@ def private_folder(path: Path) -> None:
     Raises:
         OperatorFaultError: it belongs to somebody else or others may enter it.
     """
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = path.lstat()
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.lstat()
+    except OSError as error:
+        msg = f"{path} cannot be made: {error.strerror}; set site.runtime_dir to another folder"
+        raise OperatorFaultError(msg) from error
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         msg = f"{path} does not belong to this user: set site.runtime_dir to another folder"
         raise OperatorFaultError(msg)

@@ -135,14 +135,16 @@ def _migrate(db: sqlite3.Connection, path: Path, migrations: Sequence[Migration]
             db.execute(f"PRAGMA user_version = {step.version}")
 
 
-def give_back(db: sqlite3.Connection, pages: int) -> int:
+def give_back(db: sqlite3.Connection, pages: int, kept: int = 0) -> int:
     """Give up to ``pages`` unused pages back to the disk, and return how many it were.
+
+    ``kept`` unused pages stay: a queue breathes, and soon uses them again.
 
     Part of the caller's transaction, as any other unit of ``Engine.write``. The file is
     shorter after the next checkpoint. A file from before ``auto_vacuum`` keeps its pages.
     """
     unused = int(db.execute("PRAGMA freelist_count").fetchone()[0])
-    for _ in range(min(pages, unused)):
+    for _ in range(min(pages, unused - kept)):
         # Page by page: the module steps such a statement once, and each step frees one page.
         db.execute("PRAGMA incremental_vacuum(1)")
     return unused - int(db.execute("PRAGMA freelist_count").fetchone()[0])

@@ -240,6 +240,28 @@ async def test_an_alert_is_sent_before_results_that_were_sealed_earlier(plant: P
     assert (await plant.sealed(after_s=1)).message_class is ALERT
 
 
+async def test_steady_alerts_do_not_starve_results_that_are_long_overdue(plant: Plant):
+    await plant.send("result", RESULT_ITEM)
+    await plant.send("alert", alert_item())
+    assert (await plant.sealed(after_s=200)).message_class is ALERT
+    await plant.send("alert", alert_item())  # there is always one more alert
+    await plant.clock.step(1)
+    assert await plant.queue.seal() == 0
+    assert await plant.count("SELECT count(*) FROM batch WHERE class = 'result'") == 1
+
+
+async def test_an_overdue_batch_is_sent_between_two_batches_of_alerts(plant: Plant):
+    await plant.send("result", RESULT_ITEM)
+    await plant.sealed(after_s=61)
+    sent = []
+    for _ in range(3):
+        await plant.send("alert", alert_item())
+        batch = await plant.sealed(after_s=20)
+        sent.append(batch.message_class.value)
+        await plant.queue.delivered(batch.sha256)
+    assert sorted(sent) == ["alert", "alert", "result"]
+
+
 async def test_an_alert_stays_on_the_page_as_long_as_the_most_patient_contract_says(plant: Plant):
     await plant.send("alert", alert_item())
     batch = await plant.sealed()

@@ -19,7 +19,13 @@ from tools.reference import (
 # A code leaves the process and is spelled for ever: a new one is added here, none is taken off.
 CODES = {
     *("batches-parked", "broker-down", "certificate-expires-soon", "dead-letters-many"),
-    *("data-held-back", "device-key-conflict", "device-silent", "disk-write-failed", "recovery-key-on-site"),
+    *(
+        "data-held-back",
+        "device-key-conflict",
+        "device-silent",
+        "disk-write-failed",
+        "recovery-key-on-site",
+    ),
     *("uplink-misconfigured", "uplink-offline"),
 }
 

@@ -336,3 +336,14 @@ async def test_a_command_without_a_gateway_opens_the_same_file(path: Path):
         assert db.execute("SELECT count(*) FROM parent").fetchone() == (2,)
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         db.execute("SELECT 1")
+
+
+def test_pages_that_a_queue_soon_needs_again_are_kept(path: Path):
+    db = connect(path)
+    with closing(db):
+        db.execute("CREATE TABLE filled (body BLOB)")
+        db.execute("INSERT INTO filled VALUES (zeroblob(1000000))")
+        db.execute("DELETE FROM filled")
+        unused = int(db.execute("PRAGMA freelist_count").fetchone()[0])
+        assert give_back(db, unused, kept=unused - 10) == 10
+        assert give_back(db, unused, kept=unused) == 0
