@@ -66,7 +66,8 @@ def _lines(status: dict[str, Any]) -> Iterator[str]:
         yield f"device  {device['id']:24} {device['state']:11} {device['access']:12} {marks}"
     for problem in status["problems"]:
         yield f"PROBLEM {problem['code']} ({problem['subject']}): {problem['title']}"
-        yield f"        {problem['detail']}"
+        if problem["detail"]:
+            yield f"        {problem['detail']}"
         yield f"        first: {problem['action']}"
     if not status["problems"]:
         yield "no problems"
