@@ -14,7 +14,7 @@ grows with each acknowledgement), so above a high-water mark the socket is not r
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any, Final, Self, cast
 
 import aiomqtt
@@ -120,17 +120,32 @@ class Link:
         self._paused_at: int | None = None
 
     async def __aenter__(self) -> Self:
-        with ExitStack() as failed:
-            # aiomqtt leaves the socket of a failed attempt open: a broker that hangs for a
-            # day would use up the process's file descriptors.
-            failed.callback(self._paho._sock_close)  # pyright: ignore[reportPrivateUsage]
+        try:
             async with _answered("the broker does not accept the gateway"):
                 await self._client.__aenter__()
-            failed.pop_all()
+        except OperatorFaultError:
+            # Not at once: what aiomqtt has asked the loop to do with the socket comes first.
+            asyncio.get_running_loop().call_soon(self._give_up)
+            raise
         self._lost.add_done_callback(lambda _: self._inbox.arrived.set())
         if self._paused_at is None and (sock := self._paho.socket()) is not None:
             asyncio.get_running_loop().add_reader(sock.fileno(), self._read)  # for aiomqtt's
+        # aiomqtt asks the loop for the next turn, when a broker that dies may have taken the
+        # socket away. Here all is on the loop's own thread, so it can be done at once.
+        self._paho.on_socket_register_write = self._want_to_write
         return self
+
+    def _give_up(self) -> None:
+        """Clean up after an attempt that failed, which aiomqtt does not.
+
+        Its socket would stay open: a broker that hangs for a day would use up the process's
+        file descriptors. And what went wrong was told already.
+        """
+        self._paho._sock_close()  # pyright: ignore[reportPrivateUsage]
+        connected = self._client._connected  # pyright: ignore[reportPrivateUsage]
+        for told in (self._lost, connected):
+            if told.done() and not told.cancelled():
+                told.exception()
 
     async def __aexit__(self, *_: object) -> None:
         self._resume()
@@ -235,6 +250,12 @@ class Link:
         sock = self._paho.socket()
         if at is not None and sock is not None and sock.fileno() == at:
             asyncio.get_running_loop().add_reader(at, self._read)
+
+    def _want_to_write(self, _client: object, _userdata: object, sock: Any) -> None:  # noqa: ANN401 -- one of paho's sockets
+        asyncio.get_running_loop().add_writer(sock.fileno(), self._write)
+
+    def _write(self) -> None:
+        self._paho.loop_write()  # its errors end the connection, as those of a read do
 
     def _read(self) -> None:
         """Take what the socket holds, but let others have their turn."""

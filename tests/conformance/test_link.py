@@ -167,6 +167,8 @@ async def refused(at: Path, password: str) -> str:
 
 
 async def test_attempts_that_fail_say_why_and_leave_no_socket_open(broker: Broker) -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
     before = open_files()
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(broker.folder / "silent.sock"))
@@ -179,6 +181,8 @@ async def test_attempts_that_fail_say_why_and_leave_no_socket_open(broker: Broke
         turned_away = await refused(broker.socket, "wrong")
     assert turned_away.startswith("LinkLostError")
     assert "Not authorized" in turned_away
+    await asyncio.sleep(0.01)  # a few turns of the loop
+    assert complaints == []
     assert open_files() <= before + 1  # at most the pipe that wakes the loop
 
 

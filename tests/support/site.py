@@ -281,6 +281,11 @@ class Site:
         """Everything that the gateway said so far, in all its runs."""
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
+    def bug(self) -> str:
+        """What the log says from its first traceback on; empty while there is none."""
+        before, found, after = self.log().partition("Traceback (most recent call last)")
+        return f"{before[-300:]}{found}{after}" if found else ""
+
     def until_logged(self, words: str, *, after: int = 0, within_s: float = 30.0) -> str:
         """Return the first line of the log, from character ``after`` on, that has ``words``."""
 
