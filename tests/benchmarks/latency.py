@@ -15,7 +15,6 @@ device hears its own publishes, without a gateway. All take turns, round by roun
 
 import asyncio
 import functools
-import itertools
 import sys
 import time
 from collections import deque
@@ -25,20 +24,17 @@ from dataclasses import dataclass, field
 from tests.benchmarks import messages
 from tests.benchmarks.backlog import MESSAGES, connect, leave, pile_up
 from tests.benchmarks.device import Device, LoadError
+from tests.benchmarks.load import ALERT, DATA, Load
 from tests.benchmarks.plant import Plant, plant
-from tests.benchmarks.procfs import cpu_us, written_bytes
+from tests.benchmarks.procfs import cpu_us
 from tests.benchmarks.report import Options, Report, middle, options, percentile, show
 from tests.benchmarks.wire import Publish
 
 RATE_HZ = 500
-ALERT_EVERY = 20
 ROUND_S = 10.0
 LAST_RECEIPT_LIMIT_S = 10.0
 DRAIN_LIMIT_S = 60.0
 ALERT_P50_LIMIT_MS, ALERT_P99_LIMIT_MS = 15.0, 50.0
-FLASH_LIMIT = 3.0
-
-ALERT, DATA = "alert", "data"
 
 
 @dataclass
@@ -65,38 +61,6 @@ class Taken:
         return not any(queue for (name, _), queue in self.waiting.items() if name == device.id)
 
 
-class Load:
-    """Publishes at a steady pace from all devices in turn."""
-
-    def __init__(self, devices: Sequence[Device], seconds: float) -> None:
-        self._devices = devices
-        self._count = int(seconds * RATE_HZ)
-        self._alerts = messages.Alerts()
-        self.payload_bytes = 0
-
-    async def run(self, taken: Taken) -> None:
-        """Publish all, then wait until all is answered."""
-        began = time.perf_counter()
-        for number, device in zip(range(self._count), itertools.cycle(self._devices), strict=False):
-            await asyncio.sleep(began + number / RATE_HZ - time.perf_counter())
-            turn = number // len(self._devices)
-            self._publish(device, ALERT if (number + turn) % ALERT_EVERY == 0 else DATA, taken)
-        async with asyncio.timeout(LAST_RECEIPT_LIMIT_S):
-            for device in self._devices:
-                await device.until(functools.partial(taken.complete, device))
-
-    def _publish(self, device: Device, stream: str, taken: Taken) -> None:
-        epoch, seq, base = device.next(stream)
-        if stream == ALERT:
-            payload, content_type = self._alerts.encode(epoch, seq, base), self._alerts.content_type
-        else:
-            payload, content_type = messages.data(epoch, seq, base), ""
-        self.payload_bytes += len(payload)
-        packet = device.publish(stream, payload, content_type)
-        taken.publish(device, stream, seq)
-        device.write([packet])
-
-
 @dataclass(frozen=True)
 class Round:
     """One round."""
@@ -104,28 +68,30 @@ class Round:
     took_ms: dict[str, list[float]]
     cpu_us: float
     """Of the gateway, per message."""
-    written: float
-    """Bytes that the gateway wrote for each byte of payload."""
-    written_gb_a_day: float
 
 
 async def _receipts(site: Plant, seconds: float) -> Round:
-    taken, load = Taken(), Load(site.devices, seconds)
+    taken, load = Taken(), Load(site.devices, RATE_HZ, seconds)
     await connect(site.devices, site.port)
     for device in site.devices:
         await device.introduce()
         device.heard = _on_receipt(device, taken)
-    cpu_before, written = cpu_us(site.gateway), written_bytes(site.gateway)
+    cpu_before = cpu_us(site.gateway)
     try:
-        await load.run(taken)
+        await load.run(taken.publish)
+        await _complete(site.devices, taken)
     finally:
         await _close(site.devices)
     return Round(
         taken.took_ms,
-        (cpu_us(site.gateway) - cpu_before) / (seconds * RATE_HZ),
-        (written_bytes(site.gateway) - written) / load.payload_bytes,
-        (written_bytes(site.gateway) - written) / seconds * 86_400 / 1e9,
+        (cpu_us(site.gateway) - cpu_before) / load.count,
     )
+
+
+async def _complete(devices: Sequence[Device], taken: Taken) -> None:
+    async with asyncio.timeout(LAST_RECEIPT_LIMIT_S):
+        for device in devices:
+            await device.until(functools.partial(taken.complete, device))
 
 
 def _on_receipt(device: Device, taken: Taken) -> Callable[[Publish], None]:
@@ -163,18 +129,19 @@ async def _behind(site: Plant, each: int) -> list[float]:
 
 
 async def _echoes(site: Plant, seconds: float) -> Round:
-    taken, load = Taken(), Load(site.devices, seconds)
+    taken, load = Taken(), Load(site.devices, RATE_HZ, seconds)
     before = [dict(device.sent) for device in site.devices]
     for device in site.devices:
         await device.connect(site.bare.port, f"line/{device.id}/up/#")
         device.heard = _on_echo(device, taken)
     try:
-        await load.run(taken)
+        await load.run(taken.publish)
+        await _complete(site.devices, taken)
     finally:
         await _close(site.devices)
         for device, sent in zip(site.devices, before, strict=True):
             device.sent = sent  # the gateway never saw these: their numbers are free
-    return Round(taken.took_ms, 0.0, 0.0, 0.0)
+    return Round(taken.took_ms, 0.0)
 
 
 def _on_echo(device: Device, taken: Taken) -> Callable[[Publish], None]:
@@ -244,16 +211,10 @@ def _report(receipts: Sequence[Round], echoes: Sequence[Round], wanted: Options)
     report.reached = {
         "alert's receipt p50, ms": (alert[0], ALERT_P50_LIMIT_MS),
         "alert's receipt p99, ms": (alert[1], ALERT_P99_LIMIT_MS),
-        "bytes written per byte of payload": (
-            middle([one.written for one in receipts]),
-            FLASH_LIMIT,
-        ),
     }
     cpu = middle([one.cpu_us for one in receipts])
-    gb_a_day = middle([one.written_gb_a_day for one in receipts])
     report.notes = [
         f"the gateway used {cpu:.0f} us of CPU a message: its commits are small at this rate",
-        f"at this rate, day and night, it would write {gb_a_day:.0f} GB a day",
     ]
     return report
 

@@ -1,6 +1,6 @@
 """All benchmarks, one after the other: what ``make bench`` runs.
 
-    python -m tests.benchmarks.run [ingest] [latency] [inference] [--quick] [--rounds N] [--json]
+    python -m tests.benchmarks.run [NAME ...] [--quick] [--rounds N] [--json]
 
 Each prints a table with a reference that was measured in the same run: on a busy machine
 the ratios say more than the numbers.
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from tests.benchmarks import inference, ingest, latency
+from tests.benchmarks import flash, inference, ingest, latency
 from tests.benchmarks.device import LoadError
 from tests.benchmarks.procfs import machine
 from tests.benchmarks.report import Options, Report, options, say, show
@@ -21,6 +21,7 @@ from tests.benchmarks.report import Options, Report, options, say, show
 ALL: Final[dict[str, Callable[[Options], Report]]] = {
     "ingest": lambda wanted: asyncio.run(ingest.measure(wanted)),
     "latency": lambda wanted: asyncio.run(latency.measure(wanted)),
+    "flash": lambda wanted: asyncio.run(flash.measure(wanted)),
     "inference": inference.measure,
 }
 

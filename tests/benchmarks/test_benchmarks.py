@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.benchmarks import inference, ingest, latency
+from tests.benchmarks import flash, inference, ingest, latency
 from tests.benchmarks.report import Options, Report
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
@@ -29,6 +29,10 @@ def test_ingest_is_measured_beside_lesser_readers() -> None:
 
 def test_receipts_are_measured_beside_echoes() -> None:
     assert_measured(asyncio.run(latency.measure(TINY)), ratios=4)
+
+
+def test_what_reaches_the_disk_is_measured_beside_a_bare_reader() -> None:
+    assert_measured(asyncio.run(flash.measure(TINY)), ratios=2)
 
 
 def test_stages_are_measured_beside_the_bare_runtime() -> None:
