@@ -1,7 +1,8 @@
 """Whatever a device sends, and whoever it is: it is refused by name, and the line goes on.
 
-Each attack is made by ``cam-02``. After each, the same gateway process must run and the good
-device must get the receipt of its next message; the fixture ``scene`` sees to that.
+After each attack the same gateway process must run and the good device must get the receipt of
+its next message; the fixture ``scene`` sees to that. Three devices share the attacks: of one
+that sends nothing else the log soon leaves out lines.
 """
 
 import json
@@ -28,7 +29,7 @@ from tests.support.raw_mqtt import (
     Will,
     packet,
 )
-from tests.support.site import Site
+from tests.support.site import Document, Site
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
 
@@ -38,15 +39,18 @@ _content = count(1)
 
 @dataclass
 class Scene:
-    """The site, the device that behaves, and the folder of the one that does not."""
+    """The site, the device that behaves, and those that do not."""
 
     site: Site
     good: RawDevice
-    folder: Path
     log_from: int
 
-    def bad(self, *, version: int = 5) -> RawDevice:
-        return RawDevice(self.folder, version=version)
+    @property
+    def folder(self) -> Path:
+        return self.site.device("cam-02")
+
+    def bad(self, name: str = "cam-02", *, version: int = 5) -> RawDevice:
+        return RawDevice(self.site.device(name), version=version)
 
     def counted(self, counter: str, before: int) -> None:
         self.site.until(
@@ -61,8 +65,9 @@ class Scene:
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     with Site() as made:
-        made.device("cam-01")
-        made.device("cam-02")
+        for name in ("cam-01", "cam-02", "cam-03", "cam-04"):
+            made.device(name)
+        made.configure("intake", data_linger_ms=10)  # so that a receipt comes sooner
         made.start()
         yield made
 
@@ -78,7 +83,7 @@ def good(site: Site) -> Iterator[RawDevice]:
 def scene(site: Site, good: RawDevice) -> Iterator[Scene]:
     assert site.process is not None
     pid = site.process.pid
-    yield Scene(site, good, site.device("cam-02"), len(site.log()))
+    yield Scene(site, good, len(site.log()))
     assert site.status()["pid"] == pid, "the gateway stays up"
     receipt = good.say("data", [result(next(_content))])
     assert "refused" not in receipt
@@ -99,14 +104,14 @@ def refused_by_name(scene: Scene, attack: Attack, device: RawDevice) -> None:
     )
     assert code == SUCCESS, "the broker passes it on: what it means is the gateway's business"
     scene.counted(counter, before)
-    scene.logged("event=refused", "device=cam-02", f"reason={attack.reason}", attack.says)
+    scene.logged("event=refused", f"device={device.id}", f"reason={attack.reason}", attack.says)
     assert scene.site.counter("messages_stored_total") == stored
     assert SECRET not in scene.site.log(), "no value of a device stands in the log"
 
 
 @pytest.mark.parametrize("attack", NOWHERE, ids=lambda attack: attack.name)
 def test_what_has_no_readable_place_is_counted_and_named(scene: Scene, attack: Attack) -> None:
-    with scene.bad() as device:
+    with scene.bad("cam-03") as device:
         device.join()
         refused_by_name(scene, attack, device)
         assert device.say("data", [result()], seq=1, base=1)["data"] == 1
@@ -114,7 +119,7 @@ def test_what_has_no_readable_place_is_counted_and_named(scene: Scene, attack: A
 
 @pytest.mark.parametrize("attack", IN_PLACE, ids=lambda attack: attack.name)
 def test_what_has_a_place_is_refused_in_the_receipt(scene: Scene, attack: Attack) -> None:
-    with scene.bad() as device:
+    with scene.bad("cam-04") as device:
         device.join()
         refused_by_name(scene, attack, device)
         assert device.refusal(attack.stream, 1) == attack.reason
@@ -134,14 +139,15 @@ def test_a_device_that_sends_what_is_refused_is_named_as_a_problem(scene: Scene)
     with scene.bad() as device:
         device.join()
         device.publish(device.up("data"), b"?")
-    found = scene.site.until(
-        lambda now: any(
-            one["code"] == "dead-letters-many" and one["subject"] == "cam-02"
-            for one in now["problems"]
-        ),
-        "the problem",
-    )
-    (problem,) = [one for one in found["problems"] if one["code"] == "dead-letters-many"]
+
+    def named(status: Document) -> list[Document]:
+        return [
+            one
+            for one in status["problems"]
+            if (one["code"], one["subject"]) == ("dead-letters-many", "cam-02")
+        ]
+
+    (problem,) = named(scene.site.until(named, "the problem"))
     assert "malformed" in problem["detail"]
 
 
@@ -158,6 +164,19 @@ def test_no_device_writes_lines_into_the_log(scene: Scene) -> None:
     log = scene.site.log()[scene.log_from :]
     assert not any(line.startswith("2026-01-01") for line in log.splitlines())
     assert "\x1b" not in log
+
+
+def test_a_device_cannot_fill_the_log(scene: Scene) -> None:
+    counter = "messages_refused_total:malformed"
+    before = scene.site.counter(counter)
+    with scene.bad() as device:
+        device.join()
+        for _ in range(300):
+            device.post(device.up("data"), b"?")
+        scene.site.until(
+            lambda now: now["counters"].get(counter, 0) == before + 300, "each one is counted"
+        )
+    assert scene.site.log()[scene.log_from :].count("event=refused") <= 40
 
 
 # What the broker refuses before the gateway can see it.
