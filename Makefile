@@ -39,7 +39,7 @@ test: ready-test ## all tests but the long forms; the continuous integration run
 
 .PHONY: quick
 quick: ready-dev ## pure code, and services on fakes: needs no broker, no browser, no root
-	@$(PYTEST) -q -m "not ($(NEEDS_A_MACHINE))" $(ARGS)
+	@$(PYTEST) -q -m "not ($(NEEDS_A_MACHINE))" --ignore=tests/hil $(ARGS)  # real models and processes: make test
 
 .PHONY: check
 check: ready-dev ## lint and quick side by side, before a push; under a minute
