@@ -5,16 +5,35 @@ from pathlib import Path
 from typing import Final
 
 from gateway.config import Config
+from gateway.health import store as health_store
 from gateway.identity import store as identity_store
 from gateway.intake import store as intake_store
 from gateway.spool import schema as spool_schema
 from gateway.store import site_time
 from gateway.store.migrations import Migration
 
-STATE_MIGRATIONS: Final = (Migration(1, 1, (*identity_store.MIGRATIONS, *site_time.SCHEMA)),)
+STATE_MIGRATIONS: Final = (
+    Migration(1, 1, (*identity_store.MIGRATIONS, *site_time.SCHEMA)),
+    Migration(
+        2,
+        1,
+        (
+            *identity_store.KEYRING,
+            *health_store.AUDIT,
+            *intake_store.NOISY,
+            *identity_store.FLOORS,
+            *health_store.WEAR,
+            *health_store.SPOOLS,
+        ),
+    ),
+)
 """``state.db``: inventory, trust, budgets. Nothing here may ever be set aside."""
 
-SPOOL_MIGRATIONS: Final = (Migration(1, 1, (*intake_store.SCHEMA, *spool_schema.SCHEMA)),)
+SPOOL_MIGRATIONS: Final = (
+    Migration(1, 1, (*intake_store.FIRST, *spool_schema.FIRST)),
+    # Bodies are encrypted from here on, which a program of the first schema cannot read.
+    Migration(2, 2, (*intake_store.SECOND, *spool_schema.SECOND)),
+)
 """``spool.db``: messages and marks. Set aside when corrupt, without losing trust or budget."""
 
 

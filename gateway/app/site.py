@@ -70,7 +70,9 @@ class Site:
             devices=await self._devices(),
             spool=SpoolStatus(
                 **{
-                    name.value: QueueStatus(depth.rows, depth.size_bytes, _age_s(depth.oldest, now))
+                    name.value.replace("-", "_"): QueueStatus(
+                        depth.rows, depth.size_bytes, _age_s(depth.oldest, now)
+                    )
                     for name, depth in depths.items()
                 }
             ),

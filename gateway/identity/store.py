@@ -23,6 +23,28 @@ MIGRATIONS: Final = (
     ) STRICT, WITHOUT ROWID
     """,
 )
+KEYRING: Final = (
+    """
+    CREATE TABLE data_key (
+        id          INTEGER PRIMARY KEY AUTOINCREMENT,
+        created_ms  INTEGER NOT NULL,
+        kek         TEXT NOT NULL,
+        wrapped     BLOB NOT NULL,
+        recovery    BLOB NOT NULL
+    ) STRICT
+    """,
+)
+"""The data keys of the queue, wrapped by the key-encryption key ``kek`` and by the recovery key."""
+
+FLOORS: Final = (
+    """
+    CREATE TABLE floor (
+        name   TEXT PRIMARY KEY,
+        value  INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+)
+"""The highest value that each name has had; a restore may raise it and never lower it."""
 
 _ALL: Final = (
     "SELECT id, profile, access, serial, fingerprint, not_after_ms, added_ms "

@@ -27,7 +27,7 @@ from gateway.model.message import REFUSALS_A_RECEIPT_MAX, Key, Message, Receipt
 from gateway.model.outcome import MessageClass, Stream
 from gateway.model.time import SiteTime
 
-SCHEMA: Final = (
+FIRST: Final = (
     """CREATE TABLE origin (
         id INTEGER PRIMARY KEY, device TEXT NOT NULL, epoch INTEGER NOT NULL,
         alert INTEGER NOT NULL DEFAULT 0, data INTEGER NOT NULL DEFAULT 0,
@@ -44,6 +44,18 @@ SCHEMA: Final = (
         payload BLOB NOT NULL, received_ms INTEGER NOT NULL)""",
 )
 
+SECOND: Final = (
+    "ALTER TABLE dead_letter ADD COLUMN key_id INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX dead_letter_device ON dead_letter (device, id)",
+)
+"""Dead letters are bounded a device, and their payloads encrypted."""
+
+NOISY: Final = (
+    """CREATE TABLE noisy (
+        device TEXT PRIMARY KEY, times INTEGER NOT NULL, since_ms INTEGER NOT NULL,
+        until_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
+)
+"""In ``state.db``: devices cut off for their noise, until when, and the how manieth time."""
 
 ANY_CONFLICT: Final = (Stream.DATA.value, 1, Reason.CONFLICT.value)
 """Says conflict of an epoch when no message of it has just been refused."""

@@ -231,9 +231,16 @@ def _telemetry(
     if broken is not None:
         raise _NoError(Reason.CONTRACT, broken, place)
     message = Message(
-        key, MessageClass(kind), envelope.boot, envelope.mono_ms, contract.sha256, items
+        key, _class(kind, items), envelope.boot, envelope.mono_ms, contract.sha256, items
     )
     return Telemetry(place, message)
+
+
+def _class(kind: str, items: tuple[Item, ...]) -> MessageClass:
+    """Return the class of a message: one error among its logs lifts all of it."""
+    if any(isinstance(item, LogItem) and item.severity == "error" for item in items):
+        return MessageClass.ERROR_LOG
+    return MessageClass(kind)
 
 
 def _said(error: Exception) -> str:

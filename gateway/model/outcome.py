@@ -4,9 +4,14 @@ from enum import Enum
 
 
 class MessageClass(Enum):
-    """The data classes of a message, in the order in which they leave the site."""
+    """The data classes of a message, in the order in which they leave the site.
+
+    What is shed when the disk is tight has an order of its own: ``spool/shedding.py``.
+    """
 
     ALERT = "alert"
+    ERROR_LOG = "error-log"
+    """A message of logs that holds at least one of severity error."""
     RESULT = "result"
     METRIC = "metric"
     LOG = "log"

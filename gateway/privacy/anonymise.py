@@ -82,7 +82,7 @@ def anonymise(
                 return _alerts(contract, time_s, _only(AlertItem, items))
             case MessageClass.RESULT:
                 return _results(contract, time_s, _only(ResultItem, items))
-            case MessageClass.LOG:
+            case MessageClass.LOG | MessageClass.ERROR_LOG:
                 return _logs(contract, _only(LogItem, items))
             case _:
                 assert_never(message_class)

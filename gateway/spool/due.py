@@ -36,6 +36,7 @@ _DECODERS: Final[dict[MessageClass, msgspec.msgpack.Decoder[Any]]] = {
     MessageClass.ALERT: msgspec.msgpack.Decoder(tuple[AlertItem, ...]),
     MessageClass.RESULT: msgspec.msgpack.Decoder(tuple[ResultItem, ...]),
     MessageClass.METRIC: msgspec.msgpack.Decoder(tuple[MetricItem, ...]),
+    MessageClass.ERROR_LOG: msgspec.msgpack.Decoder(tuple[LogItem, ...]),
     MessageClass.LOG: msgspec.msgpack.Decoder(tuple[LogItem, ...]),
 }
 

@@ -30,7 +30,7 @@ def lifetime(contract: Contract, message_class: MessageClass, received: SiteTime
             return _until(received, contract.result.kept_h, leaves=contract.result.rows_leave)
         case MessageClass.METRIC:
             return _until(received, contract.metric.kept_h, leaves=False)
-        case MessageClass.LOG:
+        case MessageClass.LOG | MessageClass.ERROR_LOG:
             return _until(received, contract.log.kept_h, leaves=contract.log.leaves)
 
 

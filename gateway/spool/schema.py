@@ -1,5 +1,7 @@
 """The tables of the spool in ``spool.db``.
 
+``FIRST`` and ``SECOND`` are the steps of its migration (``app/offline.py``).
+
 ``message`` holds what has not ended. ``ended`` is the trace: ranges of numbers with their
 one outcome. ``batch`` holds sealed bytes until a 2xx echoes their digest. ``depth`` and
 ``tally`` are kept in the same transactions, so that no page ever counts a million rows.
@@ -7,7 +9,7 @@ one outcome. ``batch`` holds sealed bytes until a 2xx echoes their digest. ``dep
 
 from typing import Final
 
-SCHEMA: Final = (
+FIRST: Final = (
     """CREATE TABLE message (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         device TEXT NOT NULL, epoch INTEGER NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL,
@@ -42,4 +44,31 @@ SCHEMA: Final = (
     """CREATE TABLE tally (
         class TEXT NOT NULL, outcome TEXT NOT NULL, messages INTEGER NOT NULL,
         PRIMARY KEY (class, outcome)) WITHOUT ROWID""",
+)
+
+SECOND: Final = (
+    # 0 is plain text, as the first form stored it; others are data keys in state.db.
+    "ALTER TABLE message ADD COLUMN key_id INTEGER NOT NULL DEFAULT 0",
+    # kind, label and score of an alert, encrypted; the plain columns are empty beside it.
+    "ALTER TABLE alert ADD COLUMN summary BLOB",
+    "ALTER TABLE alert ADD COLUMN key_id INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE picture ADD COLUMN key_id INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE batch ADD COLUMN key_id INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE batch ADD COLUMN parked_ms INTEGER",
+    # Every end without delivery: reason is the outcome, with a colon and why where that helps.
+    """CREATE TABLE dropped (
+        device TEXT NOT NULL, class TEXT NOT NULL, reason TEXT NOT NULL, messages INTEGER NOT NULL,
+        PRIMARY KEY (device, class, reason)) WITHOUT ROWID""",
+    # What came in, by hour of site time, for the horizon; held within two days.
+    """CREATE TABLE inflow (
+        hour INTEGER NOT NULL, class TEXT NOT NULL, messages INTEGER NOT NULL,
+        bytes INTEGER NOT NULL, PRIMARY KEY (hour, class)) WITHOUT ROWID""",
+    # What a device missed, by day of site time, for the gap report; held within 31 days.
+    """CREATE TABLE device_day (
+        device TEXT NOT NULL, day INTEGER NOT NULL, received INTEGER NOT NULL DEFAULT 0,
+        duplicates INTEGER NOT NULL DEFAULT 0, declared_lost INTEGER NOT NULL DEFAULT 0,
+        offline_ms INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (device, day)) WITHOUT ROWID""",
+    # Which life of the queue this is: a new one is told from a queue that lost its file.
+    """CREATE TABLE life (
+        one INTEGER PRIMARY KEY CHECK (one = 1), generation INTEGER NOT NULL)""",
 )

@@ -147,7 +147,10 @@ def _keep_alerts(db: sqlite3.Connection, number: int, message: Message, now: Sit
             ),
         )
         if item.image is not None:
-            db.execute("INSERT INTO picture VALUES (?, ?)", (cursor.lastrowid, item.image.data))
+            db.execute(
+                "INSERT INTO picture (alert, data) VALUES (?, ?)",
+                (cursor.lastrowid, item.image.data),
+            )
 
 
 def bury(db: sqlite3.Connection, keys: Sequence[Key], now: SiteTime) -> None:

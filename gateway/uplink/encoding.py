@@ -33,6 +33,9 @@ LATENCY_SCALE: Final = 10
 LABELS_MAX: Final = 10_000
 """A column with more different words is written out, as the receiver bounds its lists."""
 
+WIRE_CLASS: Final = {MessageClass.ERROR_LOG: MessageClass.LOG.value}
+"""Urgent or not, a record of a log is the same to the receiver."""
+
 PICTURE: Final = "picture"
 FIELD: Final = "field."
 
@@ -81,7 +84,7 @@ def encode(  # noqa: PLR0913 -- each says one thing of the batch
             table = _alerts(_checked(AlertRow, rows), contract)
         case MessageClass.RESULT:
             table = _results(_checked(ResultRow, rows), contract)
-        case MessageClass.LOG:
+        case MessageClass.LOG | MessageClass.ERROR_LOG:
             table = _logs(_checked(LogRow, rows))
         case MessageClass.METRIC:
             msg = "metrics do not leave as rows"
@@ -96,7 +99,7 @@ def encode(  # noqa: PLR0913 -- each says one thing of the batch
     }
     document = {
         "v": VERSION,
-        "class": message_class.value,
+        "class": WIRE_CLASS.get(message_class, message_class.value),
         "site": site,
         "nonce": nonce,
         "rows": messages,

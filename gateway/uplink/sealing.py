@@ -1,7 +1,7 @@
 """Which of the waiting messages go into the next batch, or when to ask again.
 
-A batch holds one class under one contract. Alerts come before results, results before
-logs; within a class the contract whose message waited longest. A message waits until its
+A batch holds one class under one contract. Alerts come first, then error logs, results
+and other logs; within a class the contract whose message waited longest. A message waits until its
 batch is full or its oldest companion is old enough: small batches cost bytes, and one
 message a batch would tell when a device spoke.
 
@@ -18,7 +18,12 @@ from gateway.model.time import SiteTime
 from gateway.uplink.batch import bounds, fill
 from gateway.uplink.limits import UplinkLimits
 
-ORDER: Final = (MessageClass.ALERT, MessageClass.RESULT, MessageClass.LOG)
+ORDER: Final = (
+    MessageClass.ALERT,
+    MessageClass.ERROR_LOG,
+    MessageClass.RESULT,
+    MessageClass.LOG,
+)
 """Metrics are absent: they leave as aggregates, never in a batch of rows."""
 OVERDUE: Final = 3
 """A batch whose oldest message waited so many times its class's age goes between others."""

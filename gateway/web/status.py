@@ -48,10 +48,11 @@ class QueueStatus(msgspec.Struct, frozen=True):
     oldest_s: float | None
 
 
-class SpoolStatus(msgspec.Struct, frozen=True):
+class SpoolStatus(msgspec.Struct, frozen=True, rename={"error_log": "error-log"}):
     """The queue, class by class, in the order in which it leaves the site."""
 
     alert: QueueStatus
+    error_log: QueueStatus
     result: QueueStatus
     metric: QueueStatus
     log: QueueStatus

@@ -174,6 +174,7 @@ def view(status: Status) -> View:
             _queue(name, queue)
             for name, queue in (
                 ("alert", status.spool.alert),
+                ("error-log", status.spool.error_log),
                 ("result", status.spool.result),
                 ("metric", status.spool.metric),
                 ("log", status.spool.log),

@@ -190,7 +190,13 @@ PART: Final = {"uplink": CLOUD, "broker": BROKER, "spool": "Storage", "disk": "D
 """What a subject that is no device is called."""
 
 # ------------------------------------------------------------------ the queue
-QUEUE_NAME: Final = {"alert": "Alerts", "result": "Results", "metric": "Metrics", "log": "Logs"}
+QUEUE_NAME: Final = {
+    "alert": "Alerts",
+    "error-log": "Error logs",
+    "result": "Results",
+    "metric": "Metrics",
+    "log": "Logs",
+}
 NOTHING_WAITS: Final = "Nothing waits"
 
 

@@ -29,7 +29,7 @@ from tests.support.batch import document
 from tests.support.desk import alert_item, envelope, log_item
 from tests.support.spooled import CLOSED, OPEN, item, message
 
-ALERT, RESULT, METRIC, LOG = MessageClass
+ALERT, ERROR_LOG, RESULT, METRIC, LOG = MessageClass
 RESULT_ITEM = {"mono_ms": 5, "model": "m@1", "label": "ok", "score": 0.5, "latency_ms": 4.0}
 TOML = """
 [site]

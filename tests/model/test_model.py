@@ -41,7 +41,7 @@ def test_only_quarantine_and_revocation_change_the_role_of_a_device():
 
 def test_words_that_leave_the_process_are_spelled_for_ever():
     assert [one.value for one in Access] == ["admitted", "provisional", "quarantined", "revoked"]
-    assert [one.value for one in MessageClass] == ["alert", "result", "metric", "log"]
+    assert [one.value for one in MessageClass] == ["alert", "error-log", "result", "metric", "log"]
     assert [one.value for one in Stream] == ["alert", "data"]
     assert [one.value for one in Severity] == ["critical", "warning", "notice"]
     assert [one.value for one in Outcome] == [

@@ -33,7 +33,7 @@ from gateway.web.status import (
 )
 
 NOTHING = QueueStatus(rows=0, bytes=0, oldest_s=None)
-CALM = SpoolStatus(alert=NOTHING, result=NOTHING, metric=NOTHING, log=NOTHING)
+CALM = SpoolStatus(alert=NOTHING, error_log=NOTHING, result=NOTHING, metric=NOTHING, log=NOTHING)
 
 
 def wall_ms() -> int:

@@ -11,7 +11,7 @@ from gateway.model.outcome import MessageClass
 from gateway.model.time import SiteTime
 from gateway.spool.lifetime import HOUR_MS, Lifetime, lifetime, ranges
 
-ALERT, RESULT, METRIC, LOG = MessageClass
+ALERT, ERROR_LOG, RESULT, METRIC, LOG = MessageClass
 NOW = SiteTime(1_000)
 CONTRACT = Contract(
     version=1,
@@ -55,6 +55,7 @@ def test_a_class_that_is_kept_for_no_time_expires_at_once():
 def test_by_default_only_alerts_and_logs_leave():
     contract = Contract(version=1, name="test")
     assert [lifetime(contract, one, NOW).leaves for one in MessageClass] == [
+        True,
         True,
         False,
         False,

@@ -16,7 +16,7 @@ from gateway.spool.trace import AlertShown, Depth, TraceLine
 from gateway.store.sqlite import Engine
 from tests.support.spooled import CLOSED, CONTRACTS, PICTURE, item, message
 
-ALERT, RESULT, METRIC, LOG = MessageClass
+ALERT, ERROR_LOG, RESULT, METRIC, LOG = MessageClass
 NOW = SiteTime(1_000_000)
 
 

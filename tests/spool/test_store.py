@@ -16,7 +16,7 @@ from gateway.spool.lifetime import HOUR_MS
 from gateway.spool.limits import EXPIRED_A_SWEEP_MAX
 from tests.support.spooled import CLOSED, CONTRACTS, OPEN, PICTURE, item, message, spool_file
 
-ALERT, RESULT, METRIC, LOG = MessageClass
+ALERT, ERROR_LOG, RESULT, METRIC, LOG = MessageClass
 NOW = SiteTime(1_000_000)
 
 

@@ -54,6 +54,8 @@ def item(message_class: MessageClass, **more: Any) -> Item:
             return ResultItem(mono_ms=5, **{**plain, **more})
         case MessageClass.METRIC:
             return MetricItem(5, "power", 4.5)
+        case MessageClass.ERROR_LOG:
+            return LogItem(**{"mono_ms": 5, "severity": "error", "template": "jammed", **more})
         case MessageClass.LOG:
             return LogItem(**{"mono_ms": 5, "severity": "info", "template": "started", **more})
 

@@ -18,7 +18,7 @@ from hil.cloud import batch as receiver
 from hil.cloud.refusal import Refusal
 from tests.support.batch import document, records
 
-ALERT, RESULT, METRIC, LOG = MessageClass
+ALERT, ERROR_LOG, RESULT, METRIC, LOG = MessageClass
 NONCE = "0f" * 16
 CONTRACT = ContractInForce(
     Contract(

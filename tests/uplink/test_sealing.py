@@ -13,7 +13,7 @@ from gateway.uplink.batch import Bounds, Filling, fill
 from gateway.uplink.limits import UplinkLimits
 from gateway.uplink.sealing import Held, NotYet, Seal, plan
 
-ALERT, RESULT, METRIC, LOG = MessageClass
+ALERT, ERROR_LOG, RESULT, METRIC, LOG = MessageClass
 LIMITS = UplinkLimits(batch_max_messages=3, batch_max_bytes=100_000, batch_max_age_s=60)
 NOW = SiteTime(10_000_000)
 

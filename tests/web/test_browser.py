@@ -80,6 +80,7 @@ def busy() -> SiteProgram:
             ),
             spool=SpoolStatus(
                 alert=QueueStatus(rows=3, bytes=18_400, oldest_s=41),
+                error_log=NOTHING,
                 result=QueueStatus(rows=1_204, bytes=2_100_000, oldest_s=190),
                 metric=NOTHING,
                 log=QueueStatus(rows=12, bytes=3_000, oldest_s=600),

@@ -164,9 +164,16 @@ def test_parked_batches_are_counted_in_words():
 def test_the_queue_is_told_class_by_class():
     waiting = QueueStatus(rows=1_204, bytes=2_100_000, oldest_s=190.5)
     one = QueueStatus(rows=1, bytes=80, oldest_s=None)
-    shown = view(calm(spool=SpoolStatus(alert=one, result=waiting, metric=NOTHING, log=NOTHING)))
+    shown = view(
+        calm(
+            spool=SpoolStatus(
+                alert=one, error_log=NOTHING, result=waiting, metric=NOTHING, log=NOTHING
+            )
+        )
+    )
     assert [(line.name, line.text, line.size) for line in shown.queue] == [
         ("Alerts", "1 message waits", "80 B"),
+        ("Error logs", "Nothing waits", ""),
         ("Results", "1,204 messages wait, oldest 3 min", "2.1 MB"),
         ("Metrics", "Nothing waits", ""),
         ("Logs", "Nothing waits", ""),

@@ -117,7 +117,10 @@ def vectors() -> list[Document]:
             content_type=MESSAGEPACK,
         ),
         taken(
-            "log lines, one with letters beyond ASCII", "log", envelope(logs, type="log"), items=2
+            "log lines, one with letters beyond ASCII",
+            "error-log",
+            envelope(logs, type="log"),
+            items=2,
         ),
         taken(
             "the largest numbers", "log", envelope([log(mono_ms=NUMBER_MAX)], type="log", **largest)
