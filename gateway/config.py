@@ -14,6 +14,7 @@ import msgspec
 
 from gateway.broker.files import SOCKET_PATH_BYTES_MAX
 from gateway.broker.limits import BrokerLimits, queue_findings
+from gateway.health.limits import AuditLimits
 from gateway.intake.limits import IntakeLimits
 from gateway.model.errors import OperatorFaultError
 from gateway.spool.limits import SpoolLimits
@@ -58,6 +59,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     spool: SpoolLimits = SpoolLimits()
     uplink: UplinkLimits = UplinkLimits()
     web: WebLimits = WebLimits()
+    audit: AuditLimits = AuditLimits()
 
 
 def load(path: Path) -> Config:

@@ -41,6 +41,7 @@ ADAPTERS = {
 
 # A store.py that would hold two ideas is split; all of it stays SQL and nothing but SQL.
 STORES = {
+    "health/audit.py": "the audit log",
     "spool/due.py": "what waits to be sent",
     "spool/schema.py": "the tables",
     "spool/trace.py": "what happened to each message",
