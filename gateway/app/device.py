@@ -10,6 +10,7 @@ import msgspec
 from gateway.broker.dynsec import Dynsec
 from gateway.broker.mqtt import Link
 from gateway.config import Config
+from gateway.fleet.absence import Absences
 from gateway.fleet.folder import Catalogue
 from gateway.fleet.presence import Presence
 from gateway.identity import pki, store
@@ -47,6 +48,7 @@ class Fleet:
     changed: Callable[[], None]
     devices: dict[DeviceId, Device] = field(default_factory=dict[DeviceId, Device])
     presence: Presence = field(default_factory=Presence)
+    absences: Absences = field(default_factory=Absences)
     control: Dynsec | None = None
     """The way to the broker's access rules while there is a connection."""
     data: Link | None = None

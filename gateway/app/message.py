@@ -12,11 +12,12 @@ from gateway.config import Config
 from gateway.intake import store as intake_store
 from gateway.intake.admitted import Admitted, Arrival
 from gateway.model.contract import ContractInForce
+from gateway.model.gaps import DayCount
 from gateway.model.message import Key, Message
 from gateway.model.outcome import MessageClass
 from gateway.model.time import Clock, SiteTime
 from gateway.privacy.anonymise import Leaves, anonymise, blend
-from gateway.spool import due, store, trace
+from gateway.spool import due, gaps, store, trace
 from gateway.spool.lifetime import HOUR_MS
 from gateway.store.sqlite import Engine, give_back
 from gateway.uplink.batch import Batch
@@ -47,6 +48,10 @@ class SpoolSide:
     def crowded(self, db: sqlite3.Connection) -> bool:
         """Say whether devices must hold their data back."""
         return store.crowded(db, self.data_bytes_max)
+
+    def tally(self, db: sqlite3.Connection, counts: Sequence[DayCount], now: SiteTime) -> None:
+        """Add to the gap reports."""
+        gaps.tally(db, counts, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +193,7 @@ class Queue:
 
         def unit(db: sqlite3.Connection, now: SiteTime) -> int:
             ended = store.expire(db, now)
+            gaps.forget(db, now)
             store.prune(db, now, trace_rows=limits.trace_rows_max, alerts=limits.alerts_shown_max)
             give_back(db, PAGES_GIVEN_BACK_MAX, kept=SPARE_PAGES_KEPT)
             return ended

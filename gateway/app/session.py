@@ -158,6 +158,7 @@ class Session:
 
     def _say_who_is_silent(self) -> None:
         for device in self.fleet.presence.silent():
+            self.fleet.absences.gone(device, self.voices.clock.site())
             self.voices.report(Raised(DEVICE_SILENT, device))
 
     def _forgive(self) -> None:
@@ -220,12 +221,13 @@ class Session:
         """Note what a device says of itself."""
         if not report.retained:
             self._live.add(report.device)
-        self.fleet.presence.said(
-            report.device, report.status, self.voices.clock.site(), live=not report.retained
-        )
+        now = self.voices.clock.site()
+        self.fleet.presence.said(report.device, report.status, now, live=not report.retained)
         if report.status.state == "online":
+            self.fleet.absences.back(report.device, now)
             self.voices.clear(DEVICE_SILENT, report.device)
         else:
+            self.fleet.absences.gone(report.device, now)
             self.voices.report(Raised(DEVICE_SILENT, report.device))
         self.voices.news()
 

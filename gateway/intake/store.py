@@ -22,6 +22,7 @@ from gateway.intake.receipt import (
     Marks,
 )
 from gateway.intake.wire import Numbered, Reason, Refusal, StatusReport, Telemetry
+from gateway.model.gaps import DayCount
 from gateway.model.identity import DeviceId
 from gateway.model.message import REFUSALS_A_RECEIPT_MAX, Key, Message, Receipt
 from gateway.model.outcome import MessageClass, Stream
@@ -69,6 +70,7 @@ class Spool(Protocol):
     ) -> None: ...
     def bury(self, db: sqlite3.Connection, keys: Sequence[Key], now: SiteTime) -> None: ...
     def crowded(self, db: sqlite3.Connection) -> bool: ...
+    def tally(self, db: sqlite3.Connection, counts: Sequence[DayCount], now: SiteTime) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class _Origin:
     number: int
     state: str
     marks: dict[Stream, Marks]
+    received: int = 0
     duplicates: int = 0
     refused: list[tuple[str, int, str]] = field(default_factory=list[tuple[str, int, str]])
 
@@ -122,6 +125,7 @@ def admit(
                 work.refuse(arrival, payload)
     spool.enqueue(db, work.messages, now)
     spool.bury(db, work.buried, now)
+    spool.tally(db, work.counts(), now)
     return work.finish(crowded=spool.crowded(db))
 
 
@@ -166,8 +170,10 @@ class _Work:
         admission = origin.marks[key.stream].offer(key.seq, place.base, place.digest)
         match admission:
             case Admission.NEW if message is not None:
+                origin.received += 1
                 self.messages.append(message)
             case Admission.NEW:
+                origin.received += 1
                 self.buried.append(key)
                 self._dead(refusal, key, payload)
                 origin.refused.append((key.stream.value, key.seq, _reason(refusal)))
@@ -187,6 +193,18 @@ class _Work:
         if refusal is not None:
             self._result.refused.append((refusal.device, refusal.reason))
             self._keep_dead(refusal, key, payload)
+
+    def counts(self) -> list[DayCount]:
+        """Return what this batch adds to the gap reports of its devices."""
+        return [
+            DayCount(
+                device,
+                origin.received,
+                origin.duplicates,
+                sum(marks.lost for marks in origin.marks.values()),
+            )
+            for (device, _), origin in self._origins.items()
+        ]
 
     def finish(self, *, crowded: bool) -> Admitted:
         """Write the marks and return what to tell the devices."""

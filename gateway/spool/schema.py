@@ -63,11 +63,12 @@ SECOND: Final = (
     """CREATE TABLE inflow (
         hour INTEGER NOT NULL, class TEXT NOT NULL, messages INTEGER NOT NULL,
         bytes INTEGER NOT NULL, PRIMARY KEY (hour, class)) WITHOUT ROWID""",
-    # What a device missed, by day of site time, for the gap report; held within 31 days.
+    # What a device missed, by day of site time, for the gap report; held within 31 days. The
+    # day leads, so that a commit of many devices writes few pages.
     """CREATE TABLE device_day (
         device TEXT NOT NULL, day INTEGER NOT NULL, received INTEGER NOT NULL DEFAULT 0,
         duplicates INTEGER NOT NULL DEFAULT 0, declared_lost INTEGER NOT NULL DEFAULT 0,
-        offline_ms INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (device, day)) WITHOUT ROWID""",
+        offline_ms INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (day, device)) WITHOUT ROWID""",
     # Which life of the queue this is: a new one is told from a queue that lost its file.
     """CREATE TABLE life (
         one INTEGER PRIMARY KEY CHECK (one = 1), generation INTEGER NOT NULL)""",

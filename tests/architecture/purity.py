@@ -43,6 +43,7 @@ ADAPTERS = {
 STORES = {
     "health/audit.py": "the audit log",
     "spool/due.py": "what waits to be sent",
+    "spool/gaps.py": "what each device missed",
     "spool/schema.py": "the tables",
     "spool/trace.py": "what happened to each message",
 }

@@ -37,8 +37,9 @@ class AdmissionMachine(RuleBasedStateMachine):
     def begin(self):
         self.db = sqlite3.connect(":memory:", isolation_level=None)
         self.db.execute("PRAGMA foreign_keys = ON")
-        for statement in SPOOL_MIGRATIONS[0].statements:
-            self.db.execute(statement)
+        for step in SPOOL_MIGRATIONS:
+            for statement in step.statements:
+                self.db.execute(statement)
         self.now = 0
         self.sent: set[tuple[int, str, int]] = set()
         self.gaps: set[tuple[int, str, int]] = set()
