@@ -2,9 +2,10 @@
 
 ``FIRST`` and ``SECOND`` are the steps of its migration (``app/offline.py``).
 
-``message`` holds what has not ended. ``ended`` is the trace: ranges of numbers with their
-one outcome. ``batch`` holds sealed bytes until a 2xx echoes their digest. ``depth`` and
-``tally`` are kept in the same transactions, so that no page ever counts a million rows.
+``message`` holds what has not ended, and what is parked with its batch. ``ended`` is the
+trace: ranges of numbers with their one outcome. ``batch`` holds sealed bytes until a 2xx
+echoes their digest. ``depth`` (without what is parked) and ``tally`` are kept in the same
+transactions, so that no page ever counts a million rows.
 """
 
 from typing import Final

@@ -1,8 +1,8 @@
 """All writes of the spool. Each function is part of one transaction on the writer thread.
 
-A message is in exactly one place: in ``message`` (queued, or sealed into a batch) or in
-``ended`` with its outcome (promise P1). Every function moves it from one to the other
-whole, so a crash leaves it before or after, never in both and never in none.
+A message is in exactly one place: in ``message`` (queued, sealed into a batch, or parked
+with its batch) or in ``ended`` with its outcome (promise P1). Every function moves it from
+one to the other whole, so a crash leaves it before or after, never in both and in none.
 """
 
 import sqlite3
@@ -205,16 +205,52 @@ def withhold(db: sqlite3.Connection, message_ids: Sequence[int]) -> None:
 
 def delivered(db: sqlite3.Connection, sha256: str, now: SiteTime, kept_alerts_ms: int) -> None:
     """End the batch's messages as delivered and drop its bytes. Twice changes nothing."""
-    until = SiteTime(now + kept_alerts_ms)
-    _end_batch(db, sha256, _End(Outcome.DELIVERED, now, sha256, until))
-    db.execute("DELETE FROM batch WHERE sha256 = ?", (sha256,))
+    gone = db.execute("DELETE FROM batch WHERE sha256 = ? AND parked IS NULL", (sha256,))
+    if gone.rowcount:
+        until = SiteTime(now + kept_alerts_ms)
+        _end_batch(db, sha256, _End(Outcome.DELIVERED, now, sha256, until))
 
 
 def park(db: sqlite3.Connection, sha256: str, reason: str, now: SiteTime) -> None:
-    """End the batch's messages as parked. Its bytes stay, for inspection and a later try."""
-    db.execute("UPDATE batch SET parked = ? WHERE sha256 = ?", (reason, sha256))
-    until = SiteTime(now + PARKED_ALERTS_SHOWN_H * HOUR_MS)
-    _end_batch(db, sha256, _End(Outcome.PARKED, now, sha256, until))
+    """Set the batch's messages aside as parked; twice changes nothing.
+
+    They count as ended, yet rows and bytes stay, for inspection and a later try: ``depth``
+    no longer holds them, ``tally`` does.
+    """
+    changed = db.execute(
+        "UPDATE batch SET parked = ?, parked_ms = ? WHERE sha256 = ? AND parked IS NULL",
+        (reason, now, sha256),
+    )
+    if changed.rowcount:
+        _count_parked(db, sha256, 1)
+        until = SiteTime(now + PARKED_ALERTS_SHOWN_H * HOUR_MS)
+        _mark_alerts(db, _ids(db, sha256), Outcome.PARKED, until)
+
+
+def unpark(db: sqlite3.Connection, sha256: str) -> bool:
+    """Let a parked batch wait again, with the same bytes; False if none of that name is parked."""
+    changed = db.execute(
+        "UPDATE batch SET parked = NULL, parked_ms = NULL "
+        "WHERE sha256 = ? AND parked IS NOT NULL "
+        # The first schema's program kept no messages of what it parked: see their trace.
+        "AND EXISTS (SELECT 1 FROM message WHERE batch = sha256)",
+        (sha256,),
+    )
+    if not changed.rowcount:
+        return False
+    _count_parked(db, sha256, -1)
+    _mark_alerts(db, _ids(db, sha256), Outcome.SEALED)
+    return True
+
+
+def drop_parked(db: sqlite3.Connection, sha256: str, outcome: Outcome, now: SiteTime) -> bool:
+    """End a parked batch's messages with ``outcome`` and drop its bytes; False if none is."""
+    if unpark(db, sha256):
+        _end_batch(db, sha256, _End(outcome, now, sha256, now))
+        db.execute("DELETE FROM batch WHERE sha256 = ?", (sha256,))
+        return True
+    gone = db.execute("DELETE FROM batch WHERE sha256 = ? AND parked IS NOT NULL", (sha256,))
+    return gone.rowcount > 0
 
 
 def expire(db: sqlite3.Connection, now: SiteTime) -> int:
@@ -236,6 +272,21 @@ def prune(db: sqlite3.Connection, now: SiteTime, *, trace_rows: int, alerts: int
         "DELETE FROM alert WHERE expires_ms IS NOT NULL AND id <= (SELECT max(id) FROM alert) - ?",
         (alerts,),
     )
+
+
+def _ids(db: sqlite3.Connection, sha256: str) -> list[int]:
+    return [row[0] for row in db.execute("SELECT id FROM message WHERE batch = ?", (sha256,))]
+
+
+def _count_parked(db: sqlite3.Connection, sha256: str, sign: int) -> None:
+    """Move the batch's messages from what waits to what is parked; ``sign`` -1: back again."""
+    found = db.execute(
+        "SELECT class, count(*), sum(size_bytes) FROM message WHERE batch = ? GROUP BY class",
+        (sha256,),
+    ).fetchall()
+    for name, rows, size_bytes in found:
+        _deepen(db, name, -sign * rows, -sign * size_bytes)
+        _tally(db, name, Outcome.PARKED, sign * rows)
 
 
 def _end_batch(db: sqlite3.Connection, sha256: str, end: _End) -> None:
@@ -278,10 +329,14 @@ def _record(
             for first, last in ranges(seqs)
         ],
     )
+    _tally(db, where[3], end.outcome, len(seqs))
+
+
+def _tally(db: sqlite3.Connection, name: str, outcome: Outcome, messages: int) -> None:
     db.execute(
         "INSERT INTO tally VALUES (?, ?, ?) "
         "ON CONFLICT DO UPDATE SET messages = messages + excluded.messages",
-        (where[3], end.outcome.value, len(seqs)),
+        (name, outcome.value, messages),
     )
 
 

@@ -67,10 +67,11 @@ async def trace(db: aiosqlite.Connection) -> AsyncGenerator[TraceLine]:
             for seq in range(first, last + 1):
                 yield TraceLine(device, epoch, stream, seq, name, outcome, batch)
         waiting = await db.execute(
-            "SELECT device, epoch, stream, seq, class, batch FROM message ORDER BY id"
+            "SELECT device, epoch, stream, seq, message.class, batch, parked IS NOT NULL "
+            "FROM message LEFT JOIN batch ON sha256 = batch ORDER BY id"
         )
-        async for device, epoch, stream, seq, name, batch in waiting:
-            outcome = "queued" if batch is None else "sealed"
+        async for device, epoch, stream, seq, name, batch, parked in waiting:
+            outcome = "queued" if batch is None else "parked" if parked else "sealed"
             yield TraceLine(device, epoch, stream, seq, name, outcome, batch)
     finally:
         await db.rollback()
@@ -84,7 +85,9 @@ async def depths(db: aiosqlite.Connection) -> dict[MessageClass, Depth]:
         if not count:
             continue
         oldest = await db.execute_fetchall(
-            "SELECT received_ms FROM message WHERE class = ? ORDER BY id LIMIT 1", (name,)
+            "SELECT received_ms FROM message WHERE class = ? AND (batch IS NULL OR batch IN "
+            "(SELECT sha256 FROM batch WHERE parked IS NULL)) ORDER BY id LIMIT 1",
+            (name,),
         )
         since = next((SiteTime(row[0]) for row in oldest), None)
         found[MessageClass(name)] = Depth(count, size, since)

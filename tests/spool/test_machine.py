@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gateway.model.message import Key
-from gateway.model.outcome import MessageClass
+from gateway.model.outcome import MessageClass, Outcome
 from gateway.model.time import SiteTime
 from gateway.spool import store
 from gateway.spool.lifetime import HOUR_MS, lifetime
@@ -44,6 +44,11 @@ class Place:
     @property
     def waits(self) -> bool:
         return self.outcome in {"queued", "sealed"}
+
+    @property
+    def kept(self) -> bool:
+        """Whether its row is still in ``message``."""
+        return self.waits or self.outcome == "parked"
 
 
 class SpoolMachine(RuleBasedStateMachine):
@@ -140,7 +145,8 @@ class SpoolMachine(RuleBasedStateMachine):
             with transaction(self.db):
                 store.delivered(self.db, sha256, self.now, HOUR_MS)
         self.end(sha256, "delivered")
-        self.kept.discard(sha256)
+        if self.batches[sha256] == "delivered":
+            self.kept.discard(sha256)
 
     @precondition(lambda self: self.batches)
     @rule(choice=CHOICE)
@@ -149,6 +155,25 @@ class SpoolMachine(RuleBasedStateMachine):
         with transaction(self.db):
             store.park(self.db, sha256, "refused", self.now)
         self.end(sha256, "parked")
+
+    @precondition(lambda self: self.batches)
+    @rule(choice=CHOICE, drop=st.booleans())
+    def decide_about_parked(self, choice, drop):
+        sha256 = list(self.batches)[choice % len(self.batches)]
+        with transaction(self.db):
+            if drop:
+                done = store.drop_parked(self.db, sha256, Outcome.SHED, self.now)
+            else:
+                done = store.unpark(self.db, sha256)
+        assert done is (self.batches[sha256] == "parked")
+        if not done:
+            return
+        self.batches[sha256] = "shed" if drop else "waiting"
+        if drop:
+            self.kept.discard(sha256)
+        for place in self.model.values():
+            if place.batch == sha256:
+                place.outcome = "shed" if drop else "sealed"
 
     @rule(choice=CHOICE)
     def withhold(self, choice):
@@ -195,7 +220,7 @@ class SpoolMachine(RuleBasedStateMachine):
         expected = {
             (key.stream.value, key.seq): (place.batch, place.leaves, place.expires)
             for key, place in self.model.items()
-            if place.waits
+            if place.kept
         }
         assert waiting == expected
         ended = self.db.execute("SELECT stream, first_seq, last_seq, outcome, batch FROM ended")
@@ -204,7 +229,7 @@ class SpoolMachine(RuleBasedStateMachine):
         assert dict(traced) == {
             (key.stream.value, key.seq): (place.outcome, place.batch)
             for key, place in self.model.items()
-            if not place.waits
+            if not place.kept
         }
 
     @invariant()
@@ -213,12 +238,13 @@ class SpoolMachine(RuleBasedStateMachine):
             (row for (row,) in self.db.execute("SELECT class FROM depth")), (0, 0)
         )
         rows = self.db.execute(
-            "SELECT class, count(*), sum(size_bytes) FROM message GROUP BY class"
+            "SELECT class, count(*), sum(size_bytes) FROM message WHERE batch IS NULL OR batch "
+            "IN (SELECT sha256 FROM batch WHERE parked IS NULL) GROUP BY class"
         )
         recount |= {name: (count, size) for name, count, size in rows}
         depth = {n: (c, s) for n, c, s in self.db.execute("SELECT class, rows, bytes FROM depth")}
         assert depth == recount
-        tally = {(n, o): c for n, o, c in self.db.execute("SELECT * FROM tally")}
+        tally = {(n, o): c for n, o, c in self.db.execute("SELECT * FROM tally") if c}
         ended = Counter((p.name, p.outcome) for p in self.model.values() if not p.waits)
         assert tally == ended
 

@@ -58,8 +58,8 @@ async def test_the_trace_has_one_line_a_message_wherever_it_is(engine: Engine, r
     assert [one async for one in trace.trace(reader)] == [
         line(1, "delivered", "d"),
         line(2, "delivered", "d"),
-        line(3, "parked", "p"),
         line(9, "dead-lettered", name="data"),
+        line(3, "parked", "p"),
         line(4, "sealed", "s"),
         line(5, "queued"),
         line(6, "queued"),

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.model.contract import Contract, ContractInForce, ResultRule
 from gateway.model.message import Key, Message
-from gateway.model.outcome import MessageClass
+from gateway.model.outcome import MessageClass, Outcome
 from gateway.model.time import SiteTime
 from gateway.spool import store
 from gateway.spool.lifetime import HOUR_MS
@@ -94,12 +94,34 @@ def test_a_batch_that_nobody_knows_ends_nothing(db):
     assert rows(db, "SELECT rows FROM depth") == [(1,)]
 
 
-def test_a_parked_batch_keeps_its_bytes_and_its_reason_and_ends_its_messages(db):
+def test_a_parked_batch_keeps_its_bytes_its_messages_and_its_first_reason(db):
     sha256 = seal(db, keep(db, message(1), message(2)))
     for reason in ("schema error", "asked again"):
         store.park(db, sha256, reason, NOW)
-    assert outcomes(db) == [(1, 2, "parked")]
-    assert rows(db, "SELECT parked, body FROM batch") == [("asked again", b"body")]
+    assert outcomes(db) == []
+    assert rows(db, "SELECT * FROM tally") == [("result", "parked", 2)]
+    assert rows(db, "SELECT rows FROM depth") == [(0,)]
+    assert rows(db, "SELECT parked, parked_ms, body FROM batch") == [("schema error", NOW, b"body")]
+
+
+def test_a_late_answer_to_a_parked_batch_changes_nothing(db):
+    sha256 = seal(db, keep(db, message(1)))
+    store.park(db, sha256, "schema error", NOW)
+    store.delivered(db, sha256, NOW, HOUR_MS)
+    assert rows(db, "SELECT class, outcome, messages FROM tally") == [("result", "parked", 1)]
+    assert rows(db, "SELECT count(*) FROM batch") == [(1,)]
+
+
+def test_a_batch_that_a_program_of_the_first_schema_parked_can_be_dropped_but_not_tried_again(db):
+    """It kept no messages of what it parked, so nothing could end them a second time."""
+    db.execute(
+        "INSERT INTO batch (sha256, class, rows, items, sealed_ms, parked, body) "
+        "VALUES ('old', 'result', 1, 1, 5, 'no', x'00')"
+    )
+    assert not store.unpark(db, "old")
+    assert store.drop_parked(db, "old", Outcome.SHED, NOW)
+    assert rows(db, "SELECT count(*) FROM batch") == [(0,)]
+    assert rows(db, "SELECT * FROM tally") == []
 
 
 def test_a_parked_alert_stays_on_the_page_for_a_month(db):
