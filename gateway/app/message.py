@@ -41,9 +41,11 @@ class SpoolSide:
         """Keep admitted messages."""
         store.enqueue(db, messages, now, self.contracts)
 
-    def bury(self, db: sqlite3.Connection, keys: Sequence[Key], now: SiteTime) -> None:
+    def bury(
+        self, db: sqlite3.Connection, letters: Sequence[tuple[Key, str]], now: SiteTime
+    ) -> None:
         """Record dead letters."""
-        store.bury(db, keys, now)
+        store.bury(db, letters, now)
 
     def crowded(self, db: sqlite3.Connection) -> bool:
         """Say whether devices must hold their data back."""

@@ -7,7 +7,7 @@ from typing import Final
 from gateway.config import Config
 from gateway.health import store as health_store
 from gateway.identity import store as identity_store
-from gateway.intake import store as intake_store
+from gateway.intake import schema as intake_schema
 from gateway.spool import schema as spool_schema
 from gateway.store import site_time
 from gateway.store.migrations import Migration
@@ -20,7 +20,7 @@ STATE_MIGRATIONS: Final = (
         (
             *identity_store.KEYRING,
             *health_store.AUDIT,
-            *intake_store.NOISY,
+            *intake_schema.NOISY,
             *identity_store.FLOORS,
             *health_store.WEAR,
             *health_store.SPOOLS,
@@ -30,9 +30,9 @@ STATE_MIGRATIONS: Final = (
 """``state.db``: inventory, trust, budgets. Nothing here may ever be set aside."""
 
 SPOOL_MIGRATIONS: Final = (
-    Migration(1, 1, (*intake_store.FIRST, *spool_schema.FIRST)),
+    Migration(1, 1, (*intake_schema.FIRST, *spool_schema.FIRST)),
     # Bodies are encrypted from here on, which a program of the first schema cannot read.
-    Migration(2, 2, (*intake_store.SECOND, *spool_schema.SECOND)),
+    Migration(2, 2, (*intake_schema.SECOND, *spool_schema.SECOND)),
 )
 """``spool.db``: messages and marks. Set aside when corrupt, without losing trust or budget."""
 

@@ -28,36 +28,6 @@ from gateway.model.message import REFUSALS_A_RECEIPT_MAX, Key, Message, Receipt
 from gateway.model.outcome import MessageClass, Stream
 from gateway.model.time import SiteTime
 
-FIRST: Final = (
-    """CREATE TABLE origin (
-        id INTEGER PRIMARY KEY, device TEXT NOT NULL, epoch INTEGER NOT NULL,
-        alert INTEGER NOT NULL DEFAULT 0, data INTEGER NOT NULL DEFAULT 0,
-        state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'conflicted', 'closed')),
-        lost INTEGER NOT NULL DEFAULT 0, duplicates INTEGER NOT NULL DEFAULT 0,
-        used_ms INTEGER NOT NULL, UNIQUE (device, epoch))""",
-    """CREATE TABLE seen (
-        origin INTEGER NOT NULL REFERENCES origin ON DELETE CASCADE,
-        stream TEXT NOT NULL, seq INTEGER NOT NULL, digest BLOB NOT NULL,
-        PRIMARY KEY (origin, stream, seq)) WITHOUT ROWID""",
-    """CREATE TABLE dead_letter (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, device TEXT NOT NULL, epoch INTEGER,
-        stream TEXT, seq INTEGER, reason TEXT NOT NULL, detail TEXT NOT NULL,
-        payload BLOB NOT NULL, received_ms INTEGER NOT NULL)""",
-)
-
-SECOND: Final = (
-    "ALTER TABLE dead_letter ADD COLUMN key_id INTEGER NOT NULL DEFAULT 0",
-    "CREATE INDEX dead_letter_device ON dead_letter (device, id)",
-)
-"""Dead letters are bounded a device, and their payloads encrypted."""
-
-NOISY: Final = (
-    """CREATE TABLE noisy (
-        device TEXT PRIMARY KEY, times INTEGER NOT NULL, since_ms INTEGER NOT NULL,
-        until_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
-)
-"""In ``state.db``: devices cut off for their noise, until when, and the how manieth time."""
-
 ANY_CONFLICT: Final = (Stream.DATA.value, 1, Reason.CONFLICT.value)
 """Says conflict of an epoch when no message of it has just been refused."""
 
@@ -68,7 +38,9 @@ class Spool(Protocol):
     def enqueue(
         self, db: sqlite3.Connection, messages: Sequence[Message], now: SiteTime
     ) -> None: ...
-    def bury(self, db: sqlite3.Connection, keys: Sequence[Key], now: SiteTime) -> None: ...
+    def bury(
+        self, db: sqlite3.Connection, letters: Sequence[tuple[Key, str]], now: SiteTime
+    ) -> None: ...
     def crowded(self, db: sqlite3.Connection) -> bool: ...
     def tally(self, db: sqlite3.Connection, counts: Sequence[DayCount], now: SiteTime) -> None: ...
 
@@ -140,7 +112,7 @@ class _Work:
         self._asked: dict[tuple[DeviceId, int], Receipt] = {}
         self._result = Admitted()
         self.messages: list[Message] = []
-        self.buried: list[Key] = []
+        self.buried: list[tuple[Key, str]] = []
 
     def answer(self, report: StatusReport) -> None:
         """Answer a fresh status with the marks of the epoch that it names."""
@@ -174,7 +146,7 @@ class _Work:
                 self.messages.append(message)
             case Admission.NEW:
                 origin.received += 1
-                self.buried.append(key)
+                self.buried.append((key, _reason(refusal)))
                 self._dead(refusal, key, payload)
                 origin.refused.append((key.stream.value, key.seq, _reason(refusal)))
             case Admission.DUPLICATE:

@@ -7,7 +7,7 @@ one to the other whole, so a crash leaves it before or after, never in both and 
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,11 +18,13 @@ from gateway.model.message import Key, Message
 from gateway.model.outcome import MessageClass, Outcome, Stream
 from gateway.model.telemetry import AlertItem, Image
 from gateway.model.time import SiteTime
-from gateway.spool.lifetime import HOUR_MS, lifetime, ranges
+from gateway.spool.ending import ROW, End, deepen, end, fold_drops, mark_alerts, record, tally
+from gateway.spool.lifetime import HOUR_MS, lifetime
 from gateway.spool.limits import EXPIRED_A_SWEEP_MAX
 
 PARKED_ALERTS_SHOWN_H: Final = 720
 WITHHELD_KEPT_H: Final = 24
+INFLOW_KEPT_H: Final = 48
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
@@ -35,16 +37,6 @@ class SealedBatch:
     message_class: MessageClass
     rows: int
     items: int
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    """How and when messages end; ``alerts_until`` says how long the page still shows them."""
-
-    outcome: Outcome
-    at: SiteTime
-    batch: str | None = None
-    alerts_until: SiteTime | None = None
 
 
 def remember(
@@ -116,7 +108,12 @@ def enqueue(
         gained[message.message_class.value] += 1
         gained_bytes[message.message_class.value] += size
     for name, rows in gained.items():
-        _deepen(db, name, rows, gained_bytes[name])
+        deepen(db, name, rows, gained_bytes[name])
+        db.execute(
+            "INSERT INTO inflow VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "messages = messages + excluded.messages, bytes = bytes + excluded.bytes",
+            (now // HOUR_MS, name, rows, gained_bytes[name]),
+        )
 
 
 def _images(message: Message) -> list[Image | None]:
@@ -153,12 +150,12 @@ def _keep_alerts(db: sqlite3.Connection, number: int, message: Message, now: Sit
             )
 
 
-def bury(db: sqlite3.Connection, keys: Sequence[Key], now: SiteTime) -> None:
-    """Record dead letters as ended; their content lies in the intake's table."""
-    for key in keys:
+def bury(db: sqlite3.Connection, letters: Sequence[tuple[Key, str]], now: SiteTime) -> None:
+    """Record dead letters, (key, reason), as ended; their content lies in the intake's table."""
+    for key, reason in letters:
         name = "alert" if key.stream is Stream.ALERT else "data"
         where = (key.device, key.epoch, key.stream.value, name)
-        _record(db, where, [key.seq], _End(Outcome.DEAD_LETTERED, now))
+        record(db, where, [key.seq], End(Outcome.DEAD_LETTERED, now, why=reason))
 
 
 def crowded(db: sqlite3.Connection, data_bytes_max: int) -> bool:
@@ -190,7 +187,7 @@ def seal(
         "UPDATE message SET batch = ? WHERE id = ?",
         [(batch.sha256, number) for number in message_ids],
     )
-    _mark_alerts(db, message_ids, Outcome.SEALED)
+    mark_alerts(db, message_ids, Outcome.SEALED)
     return True
 
 
@@ -208,7 +205,7 @@ def delivered(db: sqlite3.Connection, sha256: str, now: SiteTime, kept_alerts_ms
     gone = db.execute("DELETE FROM batch WHERE sha256 = ? AND parked IS NULL", (sha256,))
     if gone.rowcount:
         until = SiteTime(now + kept_alerts_ms)
-        _end_batch(db, sha256, _End(Outcome.DELIVERED, now, sha256, until))
+        _end_batch(db, sha256, End(Outcome.DELIVERED, now, sha256, until))
 
 
 def park(db: sqlite3.Connection, sha256: str, reason: str, now: SiteTime) -> None:
@@ -224,7 +221,7 @@ def park(db: sqlite3.Connection, sha256: str, reason: str, now: SiteTime) -> Non
     if changed.rowcount:
         _count_parked(db, sha256, 1)
         until = SiteTime(now + PARKED_ALERTS_SHOWN_H * HOUR_MS)
-        _mark_alerts(db, _ids(db, sha256), Outcome.PARKED, until)
+        mark_alerts(db, _ids(db, sha256), Outcome.PARKED, until)
 
 
 def unpark(db: sqlite3.Connection, sha256: str) -> bool:
@@ -239,14 +236,14 @@ def unpark(db: sqlite3.Connection, sha256: str) -> bool:
     if not changed.rowcount:
         return False
     _count_parked(db, sha256, -1)
-    _mark_alerts(db, _ids(db, sha256), Outcome.SEALED)
+    mark_alerts(db, _ids(db, sha256), Outcome.SEALED)
     return True
 
 
 def drop_parked(db: sqlite3.Connection, sha256: str, outcome: Outcome, now: SiteTime) -> bool:
     """End a parked batch's messages with ``outcome`` and drop its bytes; False if none is."""
     if unpark(db, sha256):
-        _end_batch(db, sha256, _End(outcome, now, sha256, now))
+        _end_batch(db, sha256, End(outcome, now, sha256, now))
         db.execute("DELETE FROM batch WHERE sha256 = ?", (sha256,))
         return True
     gone = db.execute("DELETE FROM batch WHERE sha256 = ? AND parked IS NOT NULL", (sha256,))
@@ -256,22 +253,24 @@ def drop_parked(db: sqlite3.Connection, sha256: str, outcome: Outcome, now: Site
 def expire(db: sqlite3.Connection, now: SiteTime) -> int:
     """End up to a bounded number of messages whose retention is over; return how many."""
     rows = db.execute(
-        "SELECT id, device, epoch, stream, class, seq, size_bytes FROM message "
+        f"SELECT {ROW} FROM message "  # noqa: S608 -- columns of ours
         "WHERE expires_ms <= ? AND batch IS NULL ORDER BY expires_ms LIMIT ?",
         (now, EXPIRED_A_SWEEP_MAX),
     ).fetchall()
-    _end(db, rows, _End(Outcome.EXPIRED, now, alerts_until=now))
+    end(db, rows, End(Outcome.EXPIRED, now, alerts_until=now))
     return len(rows)
 
 
 def prune(db: sqlite3.Connection, now: SiteTime, *, trace_rows: int, alerts: int) -> None:
-    """Hold the trace and the ended alerts within their bounds and their retention."""
+    """Hold the trace, the ended alerts and the counts within bounds and retention."""
     db.execute("DELETE FROM ended WHERE id <= (SELECT max(id) FROM ended) - ?", (trace_rows,))
     db.execute("DELETE FROM alert WHERE expires_ms <= ?", (now,))
     db.execute(
         "DELETE FROM alert WHERE expires_ms IS NOT NULL AND id <= (SELECT max(id) FROM alert) - ?",
         (alerts,),
     )
+    db.execute("DELETE FROM inflow WHERE hour < ?", (now // HOUR_MS - INFLOW_KEPT_H,))
+    fold_drops(db)
 
 
 def _ids(db: sqlite3.Connection, sha256: str) -> list[int]:
@@ -285,76 +284,13 @@ def _count_parked(db: sqlite3.Connection, sha256: str, sign: int) -> None:
         (sha256,),
     ).fetchall()
     for name, rows, size_bytes in found:
-        _deepen(db, name, -sign * rows, -sign * size_bytes)
-        _tally(db, name, Outcome.PARKED, sign * rows)
+        deepen(db, name, -sign * rows, -sign * size_bytes)
+        tally(db, name, Outcome.PARKED, sign * rows)
 
 
-def _end_batch(db: sqlite3.Connection, sha256: str, end: _End) -> None:
+def _end_batch(db: sqlite3.Connection, sha256: str, ending: End) -> None:
     rows = db.execute(
-        "SELECT id, device, epoch, stream, class, seq, size_bytes FROM message WHERE batch = ?",
+        f"SELECT {ROW} FROM message WHERE batch = ?",  # noqa: S608 -- columns of ours
         (sha256,),
     ).fetchall()
-    _end(db, rows, end)
-
-
-def _end(
-    db: sqlite3.Connection, rows: Sequence[tuple[int, str, int, str, str, int, int]], end: _End
-) -> None:
-    """Move messages, (id, device, epoch, stream, class, seq, size), to the trace."""
-    streams: dict[tuple[str, int, str, str], list[int]] = {}
-    lost: Counter[str] = Counter()
-    lost_bytes: Counter[str] = Counter()
-    for _, device, epoch, stream, name, seq, size in rows:
-        streams.setdefault((device, epoch, stream, name), []).append(seq)
-        lost[name] += 1
-        lost_bytes[name] += size
-    for where, seqs in streams.items():
-        _record(db, where, sorted(seqs), end)
-    ids = [row[0] for row in rows]
-    _mark_alerts(db, ids, end.outcome, end.alerts_until)
-    db.executemany("DELETE FROM message WHERE id = ?", [(number,) for number in ids])
-    for name, count in lost.items():
-        _deepen(db, name, -count, -lost_bytes[name])
-
-
-def _record(
-    db: sqlite3.Connection, where: tuple[str, int, str, str], seqs: list[int], end: _End
-) -> None:
-    """Write ``seqs`` of ``where``, (device, epoch, stream, class), into trace and tally."""
-    db.executemany(
-        "INSERT INTO ended (device, epoch, stream, class, first_seq, last_seq, outcome, batch, "
-        "ended_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (*where, first, last, end.outcome.value, end.batch, end.at)
-            for first, last in ranges(seqs)
-        ],
-    )
-    _tally(db, where[3], end.outcome, len(seqs))
-
-
-def _tally(db: sqlite3.Connection, name: str, outcome: Outcome, messages: int) -> None:
-    db.execute(
-        "INSERT INTO tally VALUES (?, ?, ?) "
-        "ON CONFLICT DO UPDATE SET messages = messages + excluded.messages",
-        (name, outcome.value, messages),
-    )
-
-
-def _mark_alerts(
-    db: sqlite3.Connection,
-    message_ids: Iterable[int],
-    outcome: Outcome,
-    expires: SiteTime | None = None,
-) -> None:
-    db.executemany(
-        "UPDATE alert SET outcome = ?, expires_ms = ? WHERE message = ?",
-        [(outcome.value, expires, number) for number in message_ids],
-    )
-
-
-def _deepen(db: sqlite3.Connection, name: str, rows: int, size_bytes: int) -> None:
-    db.execute(
-        "INSERT INTO depth VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET "
-        "rows = rows + excluded.rows, bytes = bytes + excluded.bytes",
-        (name, rows, size_bytes),
-    )
+    end(db, rows, ending)

@@ -276,7 +276,7 @@ async def test_an_alert_stays_on_the_page_as_long_as_the_most_patient_contract_s
 
 async def test_a_sweep_holds_trace_and_alerts_within_the_configured_bounds(plant: Plant):
     for seq in range(1_005):
-        await plant.engine.write(store.bury, [message(2 * seq + 2).key], SiteTime(5))
+        await plant.engine.write(store.bury, [(message(2 * seq + 2).key, "contract")], SiteTime(5))
     await plant.queue.sweep()
     assert await plant.count("SELECT count(*) FROM ended") == 1_000
 

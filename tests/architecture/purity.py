@@ -42,8 +42,11 @@ ADAPTERS = {
 # A store.py that would hold two ideas is split; all of it stays SQL and nothing but SQL.
 STORES = {
     "health/audit.py": "the audit log",
+    "intake/schema.py": "the tables",
+    "spool/counted.py": "what came in and what was dropped, in numbers",
     "spool/due.py": "what waits to be sent",
     "spool/gaps.py": "what each device missed",
+    "spool/ending.py": "the one way out of the queue",
     "spool/schema.py": "the tables",
     "spool/trace.py": "what happened to each message",
 }

@@ -107,7 +107,7 @@ class SpoolMachine(RuleBasedStateMachine):
             self.next_seq += 1
             keys.append(message(self.next_seq, message_class).key)
         with transaction(self.db):
-            store.bury(self.db, keys, self.now)
+            store.bury(self.db, [(key, "contract") for key in keys], self.now)
         name = "alert" if message_class is MessageClass.ALERT else DEAD
         self.model |= {key: Place(0, name, False, None, "dead-lettered") for key in keys}  # noqa: FBT003
 

@@ -54,7 +54,7 @@ async def test_the_trace_has_one_line_a_message_wherever_it_is(engine: Engine, r
     await seal(engine, "p", [3], RESULT)
     await engine.write(store.park, "p", "no", NOW)
     await seal(engine, "s", [4], RESULT)
-    await engine.write(store.bury, [message(9).key], NOW)
+    await engine.write(store.bury, [(message(9).key, "contract")], NOW)
     assert [one async for one in trace.trace(reader)] == [
         line(1, "delivered", "d"),
         line(2, "delivered", "d"),
@@ -187,5 +187,5 @@ async def test_the_page_sees_the_newest_alerts_and_their_pictures(engine: Engine
 
 
 async def test_ends_are_tallied_under_names_that_stay(engine: Engine, reader):
-    await engine.write(store.bury, [message(1).key, message(2).key], NOW)
+    await engine.write(store.bury, [(message(n).key, "contract") for n in (1, 2)], NOW)
     assert await trace.tallies(reader) == {"messages_ended_total:data:dead-lettered": 2}

@@ -193,7 +193,7 @@ def test_pruning_never_drops_an_alert_that_still_waits_however_many_follow(db):
 
 def test_the_trace_is_pruned_from_its_oldest_end_and_the_tally_goes_on(db):
     for seq in range(1, 6):
-        store.bury(db, [message(2 * seq).key], NOW)
+        store.bury(db, [(message(2 * seq).key, "contract")], NOW)
     store.prune(db, NOW, trace_rows=3, alerts=10)
     assert [first for first, _, _ in outcomes(db)] == [6, 8, 10]
     assert rows(db, "SELECT messages FROM tally") == [(5,)]
@@ -209,7 +209,7 @@ def test_results_metrics_and_logs_share_one_budget_and_alerts_never_count_into_i
 
 
 def test_dead_letters_end_under_the_name_of_their_stream(db):
-    store.bury(db, [message(1, ALERT).key, message(1, METRIC).key], NOW)
+    store.bury(db, [(message(1, one).key, "contract") for one in (ALERT, METRIC)], NOW)
     assert rows(db, "SELECT stream, class, outcome FROM ended ORDER BY id") == [
         ("alert", "alert", "dead-lettered"),
         ("data", "data", "dead-lettered"),
