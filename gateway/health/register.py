@@ -19,6 +19,14 @@ class Standing:
     since: SiteTime
 
 
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A counter with its labels by name."""
+
+    counter: str
+    labels: dict[str, str]
+
+
 @dataclass(slots=True)
 class Register:
     """What ``report``, ``clear`` and ``count`` of the services write to."""
@@ -27,6 +35,8 @@ class Register:
         default_factory=dict[tuple[str, str], Standing]
     )
     counters: Counter[str] = field(default_factory=Counter[str])
+    series: dict[str, Series] = field(default_factory=dict[str, Series])
+    """What each counter of ``counters`` is: its name without labels, and its labels."""
 
     def report(self, raised: Raised, now: SiteTime) -> bool:
         """Note that a problem stands; return whether it is new. Its first time is kept."""
@@ -44,5 +54,8 @@ class Register:
     def count(self, counter: str, amount: int, /, **labels: str) -> None:
         """Add to a counter; its labels become part of its name in sorted order."""
         name = ":".join([counter, *(labels[label] for label in sorted(labels))])
-        if name in self.counters or len(self.counters) < COUNTERS_MAX:
-            self.counters[name] += amount
+        if name not in self.counters:
+            if len(self.counters) >= COUNTERS_MAX:
+                return
+            self.series[name] = Series(counter, dict(sorted(labels.items())))
+        self.counters[name] += amount

@@ -1,5 +1,7 @@
 """The audit log and what the gateway knows of its own disk: tables of ``state.db``."""
 
+import sqlite3
+from collections.abc import Mapping
 from typing import Final
 
 AUDIT: Final = (
@@ -23,3 +25,18 @@ SPOOLS: Final = (
         set_aside TEXT NOT NULL DEFAULT '', loss TEXT NOT NULL DEFAULT '') STRICT""",
 )
 """The lives of the queue's file: when each began, and what became of it."""
+
+
+def add_wear(db: sqlite3.Connection, written: Mapping[int, int], days_kept: int) -> None:
+    """Add bytes by day, and drop what is older than ``days_kept`` days before the newest."""
+    db.executemany(
+        "INSERT INTO wear VALUES (?, ?) ON CONFLICT DO UPDATE SET "
+        "written_bytes = written_bytes + excluded.written_bytes",
+        list(written.items()),
+    )
+    db.execute("DELETE FROM wear WHERE day <= (SELECT max(day) FROM wear) - ?", (days_kept,))
+
+
+def wear(db: sqlite3.Connection) -> dict[int, int]:
+    """Return the bytes written, by day."""
+    return dict(db.execute("SELECT day, written_bytes FROM wear").fetchall())

@@ -10,7 +10,7 @@ import errno
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, Self, TypeVar
 
@@ -151,12 +151,18 @@ def give_back(db: sqlite3.Connection, pages: int, kept: int = 0) -> int:
 
 
 @contextmanager
-def transaction(db: sqlite3.Connection) -> Generator[None]:
-    """Run the block as one transaction: all of it reaches the disk, or none."""
+def transaction(
+    db: sqlite3.Connection, timed: Callable[[], AbstractContextManager[object]] = nullcontext
+) -> Generator[None]:
+    """Run the block as one transaction: all of it reaches the disk, or none.
+
+    ``timed()`` is held while it commits.
+    """
     db.execute("BEGIN IMMEDIATE")
     try:
         yield
-        db.execute("COMMIT")
+        with timed():
+            db.execute("COMMIT")
     except BaseException:
         # A full disk fails the COMMIT itself, and SQLite may already have rolled
         # back; a second ROLLBACK would hide that error.
@@ -181,6 +187,8 @@ class Engine:
 
     def __init__(self, path: Path, migrations: Sequence[Migration]) -> None:
         self.path = path
+        self.timed: Callable[[], AbstractContextManager[object]] = nullcontext
+        """Held on the writer's thread while a transaction commits; the metrics set it."""
         self._migrations = migrations
         # Bounded by its callers: each awaits its own transaction, and there is a fixed set of them.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"writer-{path.stem}")
@@ -230,7 +238,7 @@ class Engine:
             raise RuntimeError(msg)
 
         def whole() -> R:
-            with transaction(db):
+            with transaction(db, self.timed):
                 return unit(db, *args, **kwargs)
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, whole)

@@ -27,6 +27,8 @@ ADAPTERS = {
     "broker/mqtt.py": "holds the MQTT connection",
     "config.py": "reads gateway.toml, once",
     "fleet/folder.py": "reads the profile folders",
+    "health/procfs.py": "reads what the kernel counts of a process",
+    "health/prometheus.py": "keeps the histogram, writes the exposition format",
     "identity/authority.py": "signs certificates: x509 draws their serial numbers",
     "identity/files.py": "reads and writes key files with their modes",
     "identity/interfaces.py": "asks the kernel for this machine's addresses",

@@ -1,6 +1,6 @@
 """What stands and what was counted, within bounds that no device can stretch."""
 
-from gateway.health.register import COUNTERS_MAX, PROBLEMS_MAX, Register, Standing
+from gateway.health.register import COUNTERS_MAX, PROBLEMS_MAX, Register, Series, Standing
 from gateway.model.problem import Problem, Raised, Severity
 from gateway.model.time import SiteTime
 
@@ -58,12 +58,18 @@ def test_a_counter_is_named_by_its_labels_in_sorted_order():
     register.count("refused_total", 1, device="cam-01", reason="contract")
     register.count("stored_total", 5)
     assert register.counters == {"refused_total:cam-01:contract": 3, "stored_total": 5}
+    assert register.series == {
+        "refused_total:cam-01:contract": Series(
+            "refused_total", {"device": "cam-01", "reason": "contract"}
+        ),
+        "stored_total": Series("stored_total", {}),
+    }
 
 
 def test_counters_are_bounded_and_those_that_run_go_on():
     register = Register()
     for number in range(COUNTERS_MAX + 10):
         register.count("total", 1, name=str(number))
-    assert len(register.counters) == COUNTERS_MAX
+    assert len(register.counters) == len(register.series) == COUNTERS_MAX
     register.count("total", 1, name="0")
     assert register.counters["total:0"] == 2

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -347,3 +347,25 @@ def test_pages_that_a_queue_soon_needs_again_are_kept(path: Path):
         unused = int(db.execute("PRAGMA freelist_count").fetchone()[0])
         assert give_back(db, unused, kept=unused - 10) == 10
         assert give_back(db, unused, kept=unused) == 0
+
+
+async def test_only_what_commits_is_timed_and_the_commit_alone(tmp_path: Path):
+    told: list[str] = []
+
+    @contextmanager
+    def timed():
+        told.append("begins")
+        yield
+        told.append("ends")
+
+    async with Engine(tmp_path / "x.db", (Migration(1, 1, ("CREATE TABLE x (y)",)),)) as engine:
+        engine.timed = timed
+
+        def work(db: sqlite3.Connection) -> None:
+            told.append("work")
+            db.execute("INSERT INTO x VALUES (1)")
+
+        await engine.write(work)
+        with pytest.raises(sqlite3.OperationalError):
+            await engine.write(lambda db: db.execute("INSERT INTO nothing VALUES (1)"))
+    assert told == ["work", "begins", "ends"]
