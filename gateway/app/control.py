@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from pathlib import Path
 
@@ -32,7 +32,8 @@ class _Join(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     csr_pem: str
 
 
-def _json(document: object, status: int = 200) -> web.Response:
+def reply(document: object, status: int = 200) -> web.Response:
+    """Answer with a JSON document."""
     return web.Response(
         body=msgspec.json.encode(document), status=status, content_type="application/json"
     )
@@ -46,28 +47,33 @@ async def _told(
     try:
         return await handler(request)
     except web.HTTPException as error:
-        return _json({"error": error.reason}, error.status)
+        return reply({"error": error.reason}, error.status)
     except OperatorFaultError as error:
         LOG.error("event=control-failed path=%s %s", request.path, error)  # noqa: TRY400 -- no bug
-        return _json({"error": str(error)}, 500)
+        return reply({"error": str(error)}, 500)
     except Exception:
         LOG.exception("event=bug path=%s", request.path)
-        return _json({"error": "an unexpected error, which the gateway's log describes"}, 500)
+        return reply({"error": "an unexpected error, which the gateway's log describes"}, 500)
 
 
 class Routes:
-    """One method a path; who can open the socket is the operator."""
+    """One method a path; who can open the socket is the operator.
+
+    ``more`` are the paths of a noun that has a file of its own; they answer with ``reply``.
+    """
 
     def __init__(
         self,
         site: Site,
         fleet: Fleet,
         reader: Callable[[], AbstractAsyncContextManager[aiosqlite.Connection]],
+        more: Sequence[web.RouteDef] = (),
         trace_write_limit_s: float = TRACE_WRITE_LIMIT_S,
     ) -> None:
         self._site = site
         self._fleet = fleet
         self._reader = reader
+        self._more = more
         self._trace_write_limit_s = trace_write_limit_s
 
     def application(self) -> web.Application:
@@ -79,13 +85,14 @@ class Routes:
                 web.get("/v1/trace", self.trace),
                 web.get("/v1/devices", self.devices),
                 web.post("/v1/devices", self.join),
+                *self._more,
             ]
         )
         return application
 
     async def status(self, _: web.Request) -> web.Response:
         """The status document."""
-        return _json(await self._site.status())
+        return reply(await self._site.status())
 
     async def trace(self, request: web.Request) -> web.StreamResponse:
         """One JSON line a message, in one snapshot. Each request has its own connection.
@@ -119,7 +126,7 @@ class Routes:
 
     async def devices(self, _: web.Request) -> web.Response:
         """The inventory."""
-        return _json({"devices": [listed(one) for one in self._fleet.devices.values()]})
+        return reply({"devices": [listed(one) for one in self._fleet.devices.values()]})
 
     async def join(self, request: web.Request) -> web.Response:
         """Enrol a device: 200 with its certificate, 409 refused, 422 unusable."""
@@ -127,10 +134,10 @@ class Routes:
             wish = msgspec.json.decode(await request.read(), type=_Join)
             granted = await self._fleet.add(wish.id, wish.profile, wish.csr_pem.encode())
         except RefusedError as error:
-            return _json({"error": str(error)}, 409)
+            return reply({"error": str(error)}, 409)
         except (UnusableRequestError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-            return _json({"error": str(error)}, 422)
-        return _json(granted)
+            return reply({"error": str(error)}, 422)
+        return reply(granted)
 
 
 async def _pieces(db: aiosqlite.Connection) -> AsyncGenerator[bytes]:

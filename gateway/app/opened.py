@@ -3,14 +3,14 @@
 import logging
 import os
 import stat
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiosqlite
 
-from gateway.app.clock import SystemClock
+from gateway.app.clock import SystemClock, system_wall_ns
 from gateway.app.offline import SPOOL_MIGRATIONS, STATE_MIGRATIONS, Places
 from gateway.config import Config
 from gateway.fleet.findings import Unusable
@@ -64,8 +64,10 @@ def private_folder(path: Path) -> None:
 
 
 @asynccontextmanager
-async def opened(config: Config) -> AsyncGenerator[Opened]:
-    """Open the site of ``config`` inside the block.
+async def opened(
+    config: Config, wall_ns: Callable[[], int] = system_wall_ns
+) -> AsyncGenerator[Opened]:
+    """Open the site of ``config`` inside the block; ``wall_ns`` is the wall clock.
 
     Raises:
         OperatorFaultError: something cannot be used; the message says what to do.
@@ -81,7 +83,8 @@ async def opened(config: Config) -> AsyncGenerator[Opened]:
         if isinstance(catalogue, Unusable):
             raise OperatorFaultError(str(catalogue))
         with open_offline(places.state_db, STATE_MIGRATIONS) as db:
-            clock = SystemClock(site_time.floor(db))
+            clock = SystemClock(site_time.floor(db), wall_ns)
+            clock.adjust()
         authority = pki.load_authority(places.state / pki.FOLDER)
         wanted = server_names(config.site.name, config.site.addresses)
         for finding in check_interfaces(config.site.addresses, interfaces.addresses()):

@@ -12,12 +12,14 @@ from functools import partial
 from pathlib import Path
 
 from gateway.app import control
+from gateway.app.clock import system_wall_ns
 from gateway.app.device import Fleet
 from gateway.app.message import Queue
 from gateway.app.opened import Opened, opened
 from gateway.app.patience import patiently
 from gateway.app.session import Session
 from gateway.app.site import Site
+from gateway.app.trusted_clock import TrustedClock
 from gateway.app.voices import Voices
 from gateway.broker import service as broker_service
 from gateway.broker.mosquitto import Certificates, Mosquitto, write_files
@@ -26,11 +28,10 @@ from gateway.broker.service import Ear, Seen
 from gateway.config import Config
 from gateway.identity import pki
 from gateway.identity import service as identity_service
-from gateway.intake.problems import WRITE_FAILED
 from gateway.intake.store import origins
 from gateway.model.errors import OperatorFaultError
+from gateway.model.time import UnixMs
 from gateway.spool import service as spool_service
-from gateway.store import site_time
 from gateway.uplink.connectivity import Standing, start
 from gateway.uplink.https import Https
 from gateway.uplink.service import Uplink
@@ -38,7 +39,6 @@ from gateway.web import http as web_http
 from gateway.web import service as web_service
 from gateway.web.service import Viewers
 
-FLOOR_EVERY_S = 60.0
 PASSWORD_BYTES = 32
 
 
@@ -52,19 +52,21 @@ async def serve(
     *,
     ready: Callable[[str], None],
     point: Callable[[str], None] = nowhere,
+    wall_ns: Callable[[], int] = system_wall_ns,
 ) -> None:
     """Run the site until cancelled; ``ready`` gets the page's address when all is up.
 
     ``folder`` is where gateway.toml lies.
 
-    ``point`` is called at named places, so that a test can end the process exactly there.
+    ``point`` is called at named places, so that a test can end the process exactly there;
+    ``wall_ns`` is the wall clock, Unix time in nanoseconds.
 
     Raises:
         OperatorFaultError: something here cannot be used; the message says what to do.
         StateLockedError: a gateway runs on this state already.
     """
     async with AsyncExitStack() as stack:
-        files = await stack.enter_async_context(opened(config))
+        files = await stack.enter_async_context(opened(config, wall_ns))
         clock = files.clock
         voices, seen = Voices(clock), Seen()
         fleet = Fleet(
@@ -91,7 +93,7 @@ async def serve(
             begin = _broker_start(files, fleet, socket_path, password, ear)
             jobs["broker"] = broker_service.keep(begin, seen, clock=clock, report=voices.report)
 
-        uplink = await _uplink(config, queue, voices, stack)
+        uplink = await _uplink(config, queue, voices, files.clock.witness, stack)
         off = start(clock.site(), configured=False)
         if uplink is not None:
             jobs["uplink"] = patiently(uplink.run, "spool.db", voices)
@@ -109,12 +111,13 @@ async def serve(
         jobs["certificates"] = identity_service.run(
             clock=clock, facts=fleet.facts, report=voices.report, clear=voices.clear_code
         )
-        jobs["site-time"] = patiently(partial(_keep_floor, files, voices), "state.db", voices)
+        trusted = TrustedClock(clock, files.state, voices)
+        jobs["site-time"] = patiently(trusted.run, "state.db", voices)
 
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         for name, job in jobs.items():
             tasks.create_task(job, name=name)
-        routes = control.Routes(site, fleet, files.spool.reader)
+        routes = control.Routes(site, fleet, files.spool.reader, trusted.routes())
         await stack.enter_async_context(control.serving(routes, files.places.runtime))
         serving = web_http.serving(site, page, viewers, config.web.port)
         ready(await stack.enter_async_context(serving))
@@ -139,7 +142,11 @@ def _broker_start(
 
 
 async def _uplink(
-    config: Config, queue: Queue, voices: Voices, stack: AsyncExitStack
+    config: Config,
+    queue: Queue,
+    voices: Voices,
+    witness: Callable[[UnixMs], None],
+    stack: AsyncExitStack,
 ) -> Uplink | None:
     if not config.uplink.url:
         return None
@@ -153,14 +160,8 @@ async def _uplink(
         report=voices.report,
         clear=voices.clear_code,
         count=voices.register.count,
+        witness=witness,
     )
-
-
-async def _keep_floor(files: Opened, voices: Voices) -> None:
-    while True:
-        await files.state.write(site_time.raise_floor, files.clock.site())
-        voices.clear(WRITE_FAILED, "state.db")
-        await files.clock.sleep(FLOOR_EVERY_S)
 
 
 def _password(config: Config) -> str:

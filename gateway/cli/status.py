@@ -1,19 +1,10 @@
 """``site-gateway status``: what the page shows, on a terminal."""
 
 import argparse
-import asyncio
-import sys
 from collections.abc import Iterator
-from typing import Any
 
-import msgspec
-
-from gateway.app.offline import Places
-from gateway.cli.client import SOCKET_NAME, GatewayUnreachableError, document
-from gateway.cli.exits import DONE, FAILED, UNREACHABLE, UNUSABLE
-from gateway.cli.where import Commands, add_config, config_path
-from gateway.config import ConfigError, load
-from gateway.model.errors import OperatorFaultError
+from gateway.cli.asking import EXIT_CODES, Document, answered, ask
+from gateway.cli.where import Commands, add_config
 
 
 def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -21,8 +12,7 @@ def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "status",
         help="how the site is: problems, devices, queue, uplink",
-        description="Exit codes: 0 answered, 1 answered with an error, "
-        "2 unusable configuration, 4 the gateway does not answer.",
+        description=EXIT_CODES,
     )
     add_config(parser)
     parser.add_argument("--json", action="store_true", help="print the whole document")
@@ -31,28 +21,10 @@ def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Print the status and return the exit code."""
-    try:
-        config = load(config_path(arguments))
-        socket_path = Places.of(config).runtime / SOCKET_NAME
-        status = asyncio.run(document(socket_path, "/v1/status"))
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return UNUSABLE
-    except GatewayUnreachableError as error:
-        print(error, file=sys.stderr)
-        return UNREACHABLE
-    except OperatorFaultError as error:
-        print(error, file=sys.stderr)
-        return FAILED
-    if arguments.json:
-        print(msgspec.json.encode(status).decode())
-    else:
-        for line in _lines(status):
-            print(line)
-    return DONE
+    return answered(arguments, lambda socket: ask(socket, "GET", "/v1/status"), _lines)
 
 
-def _lines(status: dict[str, Any]) -> Iterator[str]:
+def _lines(status: Document) -> Iterator[str]:
     broker, uplink = status["broker"], status["uplink"]
     yield f"site {status['site']}, gateway {status['version']} (process {status['pid']})"
     yield f"broker  {broker['state']}"

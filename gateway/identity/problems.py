@@ -30,4 +30,20 @@ RECOVERY_KEY_ON_SITE: Final = Problem(
     ),
 )
 
-PROBLEMS: Final = (CERTIFICATE_EXPIRES_SOON, RECOVERY_KEY_ON_SITE)
+CLOCK_DOUBTFUL: Final = Problem(
+    code="clock-doubtful",
+    severity=Severity.WARNING,
+    title="The clock of this gateway is probably wrong",
+    cause=(
+        "It is far from the time that the site has counted itself, and nobody has confirmed it. "
+        "Retention and queues go by the site's own time, which is safe. Certificates may be "
+        "refused, and what leaves bears the site's own time."
+    ),
+    action=(
+        "Platform team: set the clock ('timedatectl', or the battery of the machine). If it is "
+        "right, because the gateway was off for long, say so: site-gateway clock confirm. The "
+        "cloud's answers confirm it by themselves when the connection is back."
+    ),
+)
+
+PROBLEMS: Final = (CLOCK_DOUBTFUL, CERTIFICATE_EXPIRES_SOON, RECOVERY_KEY_ON_SITE)

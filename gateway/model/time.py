@@ -13,8 +13,9 @@ UnixMs = NewType("UnixMs", int)
 """Milliseconds since 1970 by somebody's wall clock. Data; never order, TTL or watermark."""
 
 SiteTime = NewType("SiteTime", int)
-"""Milliseconds that never go back: the greater of a stored floor and the wall clock at
-start, advanced by boot time. TTL, retention, watch time and budget day use only this."""
+"""Milliseconds that never go back: counted on from a stored floor by boot time, and moved
+forward to the wall clock as far as ``identity/trusted_time.py`` believes it. TTL, retention,
+watch time and budget day use only this."""
 
 MonoMs = NewType("MonoMs", int)
 """Milliseconds since a device's boot, by that device."""

@@ -12,6 +12,8 @@ from typing import Final
 
 import msgspec
 
+from gateway.model.time import UnixMs
+
 ANSWER_MAX_BYTES: Final = 64 << 10
 DETAIL_MAX_CHARS: Final = 200
 
@@ -42,6 +44,8 @@ class Answer:
     content_type: str
     body: bytes
     retry_after_s: float | None = None
+    date: UnixMs | None = None
+    """The cloud's clock; it proved its name on this connection."""
 
 
 @dataclass(frozen=True, slots=True)

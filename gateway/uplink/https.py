@@ -11,13 +11,14 @@ Every fault of network, TLS and files ends here as ``Unreached`` (may pass by it
 import os
 import ssl
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 import aiohttp
 
-from gateway.model.time import Clock
+from gateway.model.time import Clock, UnixMs
 from gateway.uplink import certificate
 from gateway.uplink.answer import ANSWER_MAX_BYTES, Answer, Unaccepted, Unreached
 from gateway.uplink.backoff import retry_after_s
@@ -121,6 +122,7 @@ class Https:
                 response.headers.get("Content-Type", ""),
                 bytes(body),
                 retry_after_s(response.headers.get("Retry-After")),
+                _date(response.headers.get("Date")),
             )
 
     def _connect(self, context: ssl.SSLContext) -> aiohttp.ClientSession:
@@ -213,6 +215,14 @@ def _named(error: OSError) -> str:
         return _words(error)
     # asyncio puts addresses into strerror; the kernel's own words are plainer.
     return os.strerror(error.errno) if error.errno else str(error)
+
+
+def _date(header: str | None) -> UnixMs | None:
+    """Return what a Date header says (RFC 9110, 6.6.1); None when there is none or it is odd."""
+    try:
+        return UnixMs(round(parsedate_to_datetime(header or "").timestamp() * 1000))
+    except (ValueError, OverflowError):
+        return None
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

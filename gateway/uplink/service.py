@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, assert_never
 
 from gateway.model.problem import Raised
-from gateway.model.time import Clock
+from gateway.model.time import Clock, UnixMs
 from gateway.uplink import backoff, problems
 from gateway.uplink.answer import (
     Answer,
@@ -101,6 +101,8 @@ class Uplink:
     clear: Callable[[str, str], None]
     """Ends a problem: code, subject."""
     count: Count
+    witness: Callable[[UnixMs], None]
+    """Hears the cloud's clock from an answer that was the cloud's beyond doubt."""
     standing: Standing = field(init=False)
 
     def __post_init__(self) -> None:
@@ -121,11 +123,14 @@ class Uplink:
     async def _send(self, batch: Batch) -> None:
         """Send once, record what it means, and wait as long as that asks for."""
         fingerprint = self.cloud.fingerprint()
-        verdict = judge(await self.cloud.post(batch), batch.sha256)
+        outcome = await self.cloud.post(batch)
+        verdict = judge(outcome, batch.sha256)
         match verdict:
             case Delivered():
                 await self.queue.delivered(batch.sha256)
                 self._tell("delivered", batch, verdict)
+                if isinstance(outcome, Answer) and outcome.date is not None:
+                    self.witness(outcome.date)
             case Park(reason):
                 await self.queue.park(batch.sha256, reason)
                 self._tell("parked", batch, verdict)

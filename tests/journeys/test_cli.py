@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
 
 COMMANDS = (
     *("", "init", "run", "status", "config", "config check", "device", "device add"),
+    *("clock", "clock show", "clock confirm"),
     *("device list", "profile", "profile check", "profile list", "spool", "spool trace"),
 )
 # Scripts and people rely on these; docs/openapi.yaml has them too.

@@ -11,6 +11,7 @@ from enum import Enum
 import msgspec
 from aiohttp import web
 
+from gateway.model.time import UnixMs
 from gateway.uplink.answer import Answer, Unaccepted, Unreached
 from gateway.uplink.backoff import retry_after_s
 from gateway.uplink.batch import Batch
@@ -45,6 +46,8 @@ class Script:
     steps: deque[Reply | Fault] = field(default_factory=deque)
     requests: list[tuple[str, bytes]] = field(default_factory=list)
     """(digest in the path, body) of every request."""
+    date: UnixMs | None = None
+    """What the fake's own clock says in each answer."""
     headers: list[dict[str, str]] = field(default_factory=list)
     ledger: Counter[str] = field(default_factory=Counter)
     """How often each digest was stored."""
@@ -98,4 +101,6 @@ class ScriptedCloud:
         if isinstance(reply, Fault):
             return Unreached(reply.value)
         retry_after = retry_after_s(reply.headers.get("Retry-After"))
-        return Answer(reply.status, reply.content_type, reply.body or b"", retry_after)
+        return Answer(
+            reply.status, reply.content_type, reply.body or b"", retry_after, self.script.date
+        )

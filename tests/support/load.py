@@ -23,14 +23,18 @@ Number = tuple[str, int]
 
 
 class LoadedDevice:
-    """One device; use as ``with``. ``finish`` stops the load, not the link."""
+    """One device; use as ``with``. ``finish`` stops the load, not the link.
 
-    def __init__(self, folder: Path) -> None:
+    ``wall_ms`` is what its own clock says: Unix time in milliseconds.
+    """
+
+    def __init__(self, folder: Path, *, wall_ms: int = 0) -> None:
         connection = read_connection(folder)
         self.name = connection.id
         self._profile = connection.profile
         self.outbox = Outbox(folder / "outbox.db")
         self.epoch = self.outbox.epoch
+        self._wall_ms = wall_ms
         self.said: list[str] = []
         self._ending, self._enough = threading.Event(), threading.Event()
         trust = read_trust(folder, connection)
@@ -66,7 +70,7 @@ class LoadedDevice:
             count += 4
 
     def _draft(self, count: int) -> Draft:
-        stamp = Stamp("b", count, 0)
+        stamp = Stamp("b", count, self._wall_ms)
         item: dict[str, object] = {"mono_ms": count}
         match count % 8:
             case 0:

@@ -83,6 +83,7 @@ async def test_an_expired_client_certificate_at_the_uplink_is_named_and_a_new_on
     ):
         queue = MemoryQueue(clock, limits)
         uplink = Uplink(
+            witness=lambda _: None,
             queue=queue,
             cloud=way,
             clock=clock,

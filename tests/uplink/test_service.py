@@ -10,6 +10,7 @@ import pytest
 from gateway.model.outcome import MessageClass
 from gateway.model.outgoing import LogRow, ResultRow
 from gateway.model.problem import Raised
+from gateway.model.time import UnixMs
 from gateway.uplink.connectivity import Link
 from gateway.uplink.limits import UplinkLimits
 from gateway.uplink.service import LOOK_AGAIN_S, Uplink
@@ -33,10 +34,12 @@ class Site:
         self.queue = MemoryQueue(self.clock, LIMITS)
         self.problems: dict[str, Raised] = {}
         self.counts: Counter[str] = Counter()
+        self.witnessed: list[UnixMs] = []
         self.uplink = self.start()
 
     def start(self) -> Uplink:
         return Uplink(
+            witness=self.witnessed.append,
             queue=self.queue,
             cloud=self.cloud,
             clock=self.clock,
@@ -269,3 +272,15 @@ async def test_a_burst_of_arrivals_asks_the_queue_a_bounded_number_of_times(site
         await site.clock.step(0.1)
     assert len(site.queue.ended) == 20
     assert site.queue.asked < 80
+
+
+async def test_only_an_answer_that_ends_a_batch_bears_witness_to_the_time(site: Site):
+    site.script.date = UnixMs(1_790_000_123_000)
+    site.script.then(PORTAL)
+    async with site.running():
+        site.queue.arrive(MessageClass.LOG, LogRow("t", "info", 1))
+        await site.clock.step(30.1)
+        assert len(site.script.requests) == 1
+        assert site.witnessed == []
+        await site.clock.step(30)
+        assert site.witnessed == [1_790_000_123_000]

@@ -8,6 +8,7 @@ import yaml
 from aiohttp import web
 
 from gateway.app import control
+from gateway.app.trusted_clock import TrustedClock
 from gateway.web.http import STATIC, Routes, load_page
 from gateway.web.picture import SIGNATURES
 from gateway.web.service import Viewers
@@ -59,7 +60,8 @@ async def test_every_route_of_the_page_is_documented_and_no_other():
 
 async def test_every_route_of_the_control_socket_is_documented_and_no_other():
     nothing: Any = None  # routes are made without asking anybody
-    served = routes(control.Routes(nothing, nothing, nothing).application())
+    more = [*TrustedClock(nothing, nothing, nothing).routes()]  # as in app/run.py
+    served = routes(control.Routes(nothing, nothing, nothing, more).application())
     assert served == with_heads(documented("control"))
 
 
