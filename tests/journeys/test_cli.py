@@ -116,7 +116,7 @@ def test_status_has_its_fixed_names(site: Site) -> None:
     assert (device["id"], device["state"], device["alert"], device["data"]) == (
         *("cam-01", "online", 1, 1),
     )
-    assert status["spool"].keys() == {"alert", "result", "metric", "log"}
+    assert status["spool"].keys() == {"alert", "error-log", "result", "metric", "log"}
     assert all(depth.keys() == {"rows", "bytes", "oldest_s"} for depth in status["spool"].values())
     assert status["spool"]["alert"]["rows"] == 1
     assert status["problems"], "the recovery key still lies here"
