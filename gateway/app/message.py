@@ -1,9 +1,10 @@
 """Wiring of the message journey: intake -> spool -> anonymise -> seal -> uplink."""
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import aiosqlite
 
@@ -11,6 +12,7 @@ from gateway.app.bell import Bell
 from gateway.config import Config
 from gateway.intake import store as intake_store
 from gateway.intake.admitted import Admitted, Arrival
+from gateway.model.cipher import Cipher
 from gateway.model.contract import ContractInForce
 from gateway.model.gaps import DayCount
 from gateway.model.message import Key, Message
@@ -24,8 +26,11 @@ from gateway.uplink.batch import Batch
 from gateway.uplink.encoding import encode
 from gateway.uplink.sealing import Held, NotYet, plan
 
+LOG = logging.getLogger(__name__)
+
 SPARE_PAGES_KEPT = 16_384
 """Pages of 1 KB that stay in the file for what comes next."""
+UNREADABLE = "it does not open any more: its key is gone, or it was changed on the disk"
 PAGES_GIVEN_BACK_MAX = 4_096
 """A sweep; about a tenth of a second of the writer."""
 
@@ -36,10 +41,11 @@ class SpoolSide:
 
     contracts: Mapping[str, ContractInForce]
     data_bytes_max: int
+    cipher: Cipher
 
     def enqueue(self, db: sqlite3.Connection, messages: Sequence[Message], now: SiteTime) -> None:
         """Keep admitted messages."""
-        store.enqueue(db, messages, now, self.contracts)
+        store.enqueue(db, messages, now, self.contracts, self.cipher)
 
     def bury(
         self, db: sqlite3.Connection, letters: Sequence[tuple[Key, str]], now: SiteTime
@@ -58,11 +64,15 @@ class SpoolSide:
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """A planned batch, ready to be stored; ``withheld`` are messages of which nothing leaves."""
+    """A planned batch, ready to be stored.
+
+    Of messages ``withheld`` nothing leaves; those ``unreadable`` do not open any more.
+    """
 
     batch: Batch | None
     sealed: list[int]
     withheld: list[int]
+    unreadable: list[int] = field(default_factory=list[int])
 
 
 @dataclass(slots=True)
@@ -74,6 +84,7 @@ class Queue:
     spool: Engine
     reader: aiosqlite.Connection
     contracts: dict[str, ContractInForce]
+    cipher: Cipher
     entropy: Callable[[int], bytes]
     point: Callable[[str], None]
     changed: Callable[[], None]
@@ -92,7 +103,7 @@ class Queue:
             intake_store.admit,
             batch,
             now=self.clock.site(),
-            spool=SpoolSide(self.contracts, self.config.spool.data_bytes_max),
+            spool=SpoolSide(self.contracts, self.config.spool.data_bytes_max, self.cipher),
             bounds=bounds,
         )
         self._since_seal += result.stored
@@ -116,11 +127,14 @@ class Queue:
             self._idle = decision.due_in_s is None
             return decision.due_in_s
         self._last_sealed = decision.message_class
-        contents = await due.contents(self.reader, decision.message_class, decision.message_ids)
+        numbers = decision.message_ids
+        contents = await due.contents(self.reader, decision.message_class, numbers, self.cipher)
         contract = self.contracts[decision.contract_sha256]
         # Encoding a full batch takes tens of milliseconds: off the loop, or receipts wait.
         made = await asyncio.to_thread(self._encode, decision.message_class, contract, contents)
-        await self.spool.write(self._store, made, now=self.clock.site())
+        opened = {one.number for one in contents}
+        made = replace(made, unreadable=[one for one in numbers if one not in opened])
+        await self.spool.write(self._store, made, now=self.clock.site(), cipher=self.cipher)
         self.point("after-seal")
         return 0.0
 
@@ -149,16 +163,22 @@ class Queue:
         return _Content(batch, sealed, withheld)
 
     @staticmethod
-    def _store(db: sqlite3.Connection, made: _Content, *, now: SiteTime) -> None:
+    def _store(db: sqlite3.Connection, made: _Content, *, now: SiteTime, cipher: Cipher) -> None:
+        store.discard(db, made.unreadable, now)
         store.withhold(db, made.withheld)
         if made.batch is not None:
             one = made.batch
             sealed = store.SealedBatch(one.sha256, one.body, one.message_class, one.rows, one.items)
-            store.seal(db, sealed, made.sealed, now)
+            store.seal(db, sealed, made.sealed, now, cipher)
 
     async def next(self) -> Batch | None:
         """Return the sealed batch to send next."""
-        found = await trace.next_batch(self.reader, self.clock.site(), self._last_sent)
+        now, last = self.clock.site(), self._last_sent
+        found = await trace.next_batch(self.reader, self.cipher, now, last)
+        while isinstance(found, trace.Unreadable):
+            LOG.error("event=unreadable batch=%s is set aside: it does not open", found.sha256)
+            await self.park(found.sha256, UNREADABLE)
+            found = await trace.next_batch(self.reader, self.cipher, now, last)
         if found is None:
             return None
         self._last_sent = found.message_class

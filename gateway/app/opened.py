@@ -11,6 +11,8 @@ from pathlib import Path
 import aiosqlite
 
 from gateway.app.clock import SystemClock, system_wall_ns
+from gateway.app.keys import Keys
+from gateway.app.keys import begin as begin_keys
 from gateway.app.offline import SPOOL_MIGRATIONS, STATE_MIGRATIONS, Places
 from gateway.config import Config
 from gateway.fleet.findings import Unusable
@@ -37,6 +39,7 @@ class Opened:
     authority: Authority
     catalogue: Catalogue
     contracts: dict[str, ContractInForce]
+    keys: Keys
     state: Engine
     spool: Engine
     sealing: aiosqlite.Connection
@@ -82,10 +85,12 @@ async def opened(
         catalogue = read_profiles(Path(config.site.profiles_dir))
         if isinstance(catalogue, Unusable):
             raise OperatorFaultError(str(catalogue))
+        authority = pki.load_authority(places.state / pki.FOLDER)
         with open_offline(places.state_db, STATE_MIGRATIONS) as db:
             clock = SystemClock(site_time.floor(db), wall_ns)
             clock.adjust()
-        authority = pki.load_authority(places.state / pki.FOLDER)
+            recipient = pki.recovery_key(places.state / pki.FOLDER)
+            keys = begin_keys(db, places.state, recipient, config.site.name, clock.site())
         wanted = server_names(config.site.name, config.site.addresses)
         for finding in check_interfaces(config.site.addresses, interfaces.addresses()):
             LOG.warning("event=address-not-here %s", finding)
@@ -103,6 +108,7 @@ async def opened(
                 authority,
                 catalogue,
                 contracts,
+                keys,
                 state,
                 spool,
                 sealing,

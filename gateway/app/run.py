@@ -79,6 +79,7 @@ async def serve(
             spool=files.spool,
             reader=files.sealing,
             contracts=files.contracts,
+            cipher=files.keys.cipher,
             entropy=os.urandom,
             point=point,
             changed=voices.news,
@@ -101,7 +102,16 @@ async def serve(
         def standing() -> Standing:
             return uplink.standing if uplink is not None else off
 
-        site = Site(config.site.name, clock, fleet, seen, voices.register, files.showing, standing)
+        site = Site(
+            config.site.name,
+            clock,
+            fleet,
+            seen,
+            voices.register,
+            files.showing,
+            files.keys.cipher,
+            standing,
+        )
         voices.listeners.append(site.bell.ring)
         viewers, page = Viewers(config.web.viewers_max), web_http.load_page()
         jobs["page"] = web_service.run(site, page, viewers, clock, config.web.push_gap_ms)

@@ -13,6 +13,7 @@ from gateway.app.device import Fleet
 from gateway.broker.service import Seen
 from gateway.health.register import Register
 from gateway.intake.store import Origin, origins
+from gateway.model.cipher import Cipher
 from gateway.model.identity import DeviceId
 from gateway.model.outcome import Outcome
 from gateway.model.time import Clock, SiteTime
@@ -44,6 +45,7 @@ class Site:
     seen: Seen
     register: Register
     reader: aiosqlite.Connection
+    cipher: Cipher
     uplink: Callable[[], Standing]
     bell: Bell = field(default_factory=Bell)
 
@@ -53,14 +55,16 @@ class Site:
 
     async def picture(self, alert_id: int, number: int) -> tuple[str, bytes] | None:
         """Return type and bytes of an alert's picture; each alert has at most one."""
-        return await trace.picture(self.reader, alert_id) if number == 0 else None
+        if number != 0:
+            return None
+        return await trace.picture(self.reader, alert_id, self.cipher)
 
     async def status(self) -> Status:
         """Return the whole document."""
         now = self.clock.site()
         standing = self.uplink()
         depths = await trace.depths(self.reader)
-        shown = await trace.alerts(self.reader, ALERTS_SHOWN_MAX)
+        shown = await trace.alerts(self.reader, ALERTS_SHOWN_MAX, self.cipher)
         tallies = await trace.tallies(self.reader)
         return Status(
             version=VERSION,

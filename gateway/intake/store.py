@@ -13,7 +13,9 @@ from typing import Final, Protocol
 import aiosqlite
 import msgspec
 
+from gateway.intake import deadletters
 from gateway.intake.admitted import Admitted, Arrival
+from gateway.intake.deadletters import Letter
 from gateway.intake.receipt import (
     DIGESTS_KEPT,
     EPOCHS_CLOSED_KEPT,
@@ -22,6 +24,7 @@ from gateway.intake.receipt import (
     Marks,
 )
 from gateway.intake.wire import Numbered, Reason, Refusal, StatusReport, Telemetry
+from gateway.model.cipher import Cipher
 from gateway.model.gaps import DayCount
 from gateway.model.identity import DeviceId
 from gateway.model.message import REFUSALS_A_RECEIPT_MAX, Key, Message, Receipt
@@ -35,6 +38,8 @@ ANY_CONFLICT: Final = (Stream.DATA.value, 1, Reason.CONFLICT.value)
 class Spool(Protocol):
     """The spool's side of the transaction, on the caller's connection."""
 
+    @property
+    def cipher(self) -> Cipher: ...
     def enqueue(
         self, db: sqlite3.Connection, messages: Sequence[Message], now: SiteTime
     ) -> None: ...
@@ -84,7 +89,7 @@ def admit(
     Crash: before the commit nothing of the batch exists and the devices resend it; after
     it the resend is a duplicate and is answered with the same marks.
     """
-    work = _Work(db, now, bounds)
+    work = _Work(db, now, bounds, spool.cipher)
     for arrival, payload in batch:
         match arrival:
             case StatusReport():
@@ -104,10 +109,13 @@ def admit(
 class _Work:
     """The state of one transaction. It lives on the writer thread and ends with the commit."""
 
-    def __init__(self, db: sqlite3.Connection, now: SiteTime, bounds: Bounds) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, now: SiteTime, bounds: Bounds, cipher: Cipher
+    ) -> None:
         self._db = db
         self._now = now
         self._bounds = bounds
+        self._cipher = cipher
         self._origins: dict[tuple[DeviceId, int], _Origin] = {}
         self._asked: dict[tuple[DeviceId, int], Receipt] = {}
         self._result = Admitted()
@@ -297,20 +305,8 @@ class _Work:
                 )
 
     def _keep_dead(self, refusal: Refusal, key: Key | None, payload: bytes) -> None:
-        self._db.execute(
-            "INSERT INTO dead_letter (device, epoch, stream, seq, reason, detail, payload, "
-            "received_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                refusal.device,
-                key and key.epoch,
-                key and key.stream.value,
-                key and key.seq,
-                refusal.reason.value,
-                refusal.detail,
-                payload[: self._bounds.payload_bytes],
-                self._now,
-            ),
-        )
+        kept = payload[: self._bounds.payload_bytes]
+        deadletters.keep(self._db, Letter(refusal, key, kept, self._now), self._cipher)
 
 
 def _reason(refusal: Refusal | None) -> str:

@@ -6,10 +6,12 @@ from typing import Any, Final
 import aiosqlite
 import msgspec
 
+from gateway.model.cipher import Cipher, UnreadableError
 from gateway.model.outcome import MessageClass
 from gateway.model.readings import MetricItem
 from gateway.model.telemetry import AlertItem, Image, Item, LogItem, ResultItem
 from gateway.model.time import SiteTime
+from gateway.spool.places import message_place, picture_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,9 @@ _DECODERS: Final[dict[MessageClass, msgspec.msgpack.Decoder[Any]]] = {
 }
 
 
+_STORED: Final = "id, received_ms, device, epoch, stream, seq, contract, key_id, body"
+
+
 async def waiting(db: aiosqlite.Connection, most_a_class: int) -> list[Waiting]:
     """Return the oldest messages of each class that may leave, oldest first within a class."""
     found: list[Waiting] = []
@@ -55,28 +60,52 @@ async def waiting(db: aiosqlite.Connection, most_a_class: int) -> list[Waiting]:
 
 
 async def contents(
-    db: aiosqlite.Connection, message_class: MessageClass, numbers: tuple[int, ...]
+    db: aiosqlite.Connection,
+    message_class: MessageClass,
+    numbers: tuple[int, ...],
+    cipher: Cipher,
 ) -> list[Content]:
-    """Return the items of messages, alerts with their pictures."""
+    """Return the items of messages, alerts with their pictures.
+
+    What does not open any more is left out: the caller ends it.
+    """
     marks = ",".join("?" * len(numbers))
     rows = await db.execute_fetchall(
-        f"SELECT id, received_ms, body FROM message WHERE id IN ({marks}) ORDER BY id",  # noqa: S608 -- question marks only
+        f"SELECT {_STORED} FROM message WHERE id IN ({marks}) ORDER BY id",  # noqa: S608 -- question marks only
         numbers,
     )
     decode = _DECODERS[message_class].decode
-    found = [Content(row[0], SiteTime(row[1]), decode(row[2])) for row in rows]
-    if message_class is MessageClass.ALERT:
-        return [await _with_pictures(db, content) for content in found]
+    found: list[Content] = []
+    for number, received_ms, device, epoch, stream, seq, contract, key_id, body in rows:
+        place = message_place((device, epoch, stream, seq), message_class.value, contract)
+        try:
+            items = decode(cipher.open(key_id, body, place))
+            content = Content(number, SiteTime(received_ms), items)
+            if message_class is MessageClass.ALERT:
+                content = await _with_pictures(db, content, cipher)
+        except (UnreadableError, msgspec.MsgspecError):
+            continue
+        found.append(content)
     return found
 
 
-async def _with_pictures(db: aiosqlite.Connection, content: Content) -> Content:
+async def _with_pictures(db: aiosqlite.Connection, content: Content, cipher: Cipher) -> Content:
     rows = await db.execute_fetchall(
-        "SELECT picture_type, data FROM alert LEFT JOIN picture ON picture.alert = alert.id "
+        "SELECT alert.id, alert.device, received_ms, picture_type, picture.key_id, data "
+        "FROM alert LEFT JOIN picture ON picture.alert = alert.id "
         "WHERE alert.message = ? ORDER BY alert.id",
         (content.number,),
     )
-    images = [Image(row[0], row[1]) if row[0] and row[1] else None for row in rows]
+    images: list[Image | None] = []
+    for number, device, received_ms, kind, key_id, data in rows:
+        image = None
+        if kind and data:
+            place = picture_place(number, device, received_ms)
+            try:
+                image = Image(kind, cipher.open(key_id, data, place))
+            except UnreadableError:
+                image = None  # the alert is worth sending without it
+        images.append(image)
     items = tuple(
         msgspec.structs.replace(item, image=image) if isinstance(item, AlertItem) else item
         for item, image in zip(content.items, images, strict=True)

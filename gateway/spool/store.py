@@ -13,14 +13,16 @@ from typing import Final
 
 import msgspec
 
+from gateway.model.cipher import Cipher
 from gateway.model.contract import Contract, ContractInForce
 from gateway.model.message import Key, Message
 from gateway.model.outcome import MessageClass, Outcome, Stream
 from gateway.model.telemetry import AlertItem, Image
 from gateway.model.time import SiteTime
-from gateway.spool.ending import ROW, End, deepen, end, fold_drops, mark_alerts, record, tally
+from gateway.spool.ending import ROW, End, Row, deepen, end, fold_drops, mark_alerts, record, tally
 from gateway.spool.lifetime import HOUR_MS, lifetime
 from gateway.spool.limits import EXPIRED_A_SWEEP_MAX
+from gateway.spool.places import batch_place, message_place, picture_place, summary_place
 
 PARKED_ALERTS_SHOWN_H: Final = 720
 WITHHELD_KEPT_H: Final = 24
@@ -71,6 +73,7 @@ def enqueue(
     messages: Sequence[Message],
     now: SiteTime,
     contracts: Mapping[str, ContractInForce],
+    cipher: Cipher,
 ) -> None:
     """Keep ``messages``; ``contracts`` holds the contract of each by its SHA-256."""
     gained: Counter[str] = Counter()
@@ -80,19 +83,18 @@ def enqueue(
         # Pictures lie in a table of their own: a queue is read without dragging them along.
         items = [_without_image(item) if isinstance(item, AlertItem) else item
                  for item in message.items]  # fmt: skip
-        body = _ENCODER.encode(items)
+        key, name = message.key, message.message_class.value
+        origin = key.device, key.epoch, key.stream.value, key.seq
+        place = message_place(origin, name, message.contract_sha256)
+        key_id, body = cipher.seal(_ENCODER.encode(items), place)
         size = len(body) + sum(len(image.data) for image in _images(message) if image)
-        key = message.key
         cursor = db.execute(
             "INSERT INTO message (device, epoch, stream, seq, class, contract, received_ms, boot, "
-            "mono_ms, expires_ms, leaves, size_bytes, body) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "mono_ms, expires_ms, leaves, size_bytes, body, key_id) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                key.device,
-                key.epoch,
-                key.stream.value,
-                key.seq,
-                message.message_class.value,
+                *origin,
+                name,
                 message.contract_sha256,
                 now,
                 message.boot,
@@ -101,12 +103,13 @@ def enqueue(
                 life.leaves,
                 size,
                 body,
+                key_id,
             ),
         )
         if message.message_class is MessageClass.ALERT:
-            _keep_alerts(db, int(cursor.lastrowid or 0), message, now)
-        gained[message.message_class.value] += 1
-        gained_bytes[message.message_class.value] += size
+            _keep_alerts(db, int(cursor.lastrowid or 0), message, now, cipher)
+        gained[name] += 1
+        gained_bytes[name] += size
     for name, rows in gained.items():
         deepen(db, name, rows, gained_bytes[name])
         db.execute(
@@ -124,29 +127,41 @@ def _without_image(item: AlertItem) -> AlertItem:
     return item if item.image is None else msgspec.structs.replace(item, image=None)
 
 
-def _keep_alerts(db: sqlite3.Connection, number: int, message: Message, now: SiteTime) -> None:
+def _keep_alerts(
+    db: sqlite3.Connection, number: int, message: Message, now: SiteTime, cipher: Cipher
+) -> None:
+    # The id is part of what the summary is bound to, so it is known before the row is there.
+    (last,) = db.execute(
+        "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'alert'"
+    ).fetchone()
+    device = message.key.device
     for item in message.items:
         if not isinstance(item, AlertItem):
             continue
-        cursor = db.execute(
-            "INSERT INTO alert (message, device, kind, severity, label, score, received_ms, "
-            "outcome, picture_type) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        last += 1
+        said = _ENCODER.encode((item.kind, item.label, item.score))
+        key_id, summary = cipher.seal(said, summary_place(last, device, now))
+        db.execute(
+            "INSERT INTO alert (id, message, device, kind, severity, label, score, received_ms, "
+            "outcome, picture_type, summary, key_id) "
+            "VALUES (?, ?, ?, '', ?, '', 0, ?, ?, ?, ?, ?)",
             (
+                last,
                 number,
-                message.key.device,
-                item.kind,
+                device,
                 item.severity,
-                item.label,
-                item.score,
                 now,
                 Outcome.QUEUED.value,
                 item.image.type if item.image else None,
+                summary,
+                key_id,
             ),
         )
         if item.image is not None:
+            key_id, picture = cipher.seal(item.image.data, picture_place(last, device, now))
             db.execute(
-                "INSERT INTO picture (alert, data) VALUES (?, ?)",
-                (cursor.lastrowid, item.image.data),
+                "INSERT INTO picture (alert, data, key_id) VALUES (?, ?, ?)",
+                (last, picture, key_id),
             )
 
 
@@ -165,7 +180,11 @@ def crowded(db: sqlite3.Connection, data_bytes_max: int) -> bool:
 
 
 def seal(
-    db: sqlite3.Connection, batch: SealedBatch, message_ids: Sequence[int], now: SiteTime
+    db: sqlite3.Connection,
+    batch: SealedBatch,
+    message_ids: Sequence[int],
+    now: SiteTime,
+    cipher: Cipher,
 ) -> bool:
     """Store ``batch`` and bind its messages to it; False, and no change, if one is gone.
 
@@ -179,9 +198,11 @@ def seal(
     ).fetchone()
     if waiting[0] != len(message_ids):
         return False
+    key_id, body = cipher.seal(batch.body, batch_place(batch.sha256))
     db.execute(
-        "INSERT INTO batch (sha256, class, rows, items, sealed_ms, body) VALUES (?, ?, ?, ?, ?, ?)",
-        (batch.sha256, batch.message_class.value, batch.rows, batch.items, now, batch.body),
+        "INSERT INTO batch (sha256, class, rows, items, sealed_ms, body, key_id) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (batch.sha256, batch.message_class.value, batch.rows, batch.items, now, body, key_id),
     )
     db.executemany(
         "UPDATE message SET batch = ? WHERE id = ?",
@@ -198,6 +219,19 @@ def withhold(db: sqlite3.Connection, message_ids: Sequence[int]) -> None:
         "WHERE id = ?",
         [(WITHHELD_KEPT_H * HOUR_MS, number) for number in message_ids],
     )
+
+
+def discard(db: sqlite3.Connection, message_ids: Sequence[int], now: SiteTime) -> int:
+    """End messages whose content does not open any more, as dead letters; return how many."""
+    rows: list[Row] = []
+    for number in message_ids:
+        rows += db.execute(
+            f"SELECT {ROW} FROM message WHERE id = ? AND batch IS NULL",  # noqa: S608 -- a constant
+            (number,),
+        ).fetchall()
+    shown_until = SiteTime(now + WITHHELD_KEPT_H * HOUR_MS)
+    end(db, rows, End(Outcome.DEAD_LETTERED, now, alerts_until=shown_until, why="unreadable"))
+    return len(rows)
 
 
 def delivered(db: sqlite3.Connection, sha256: str, now: SiteTime, kept_alerts_ms: int) -> None:

@@ -7,12 +7,18 @@ from typing import Final
 import aiosqlite
 import msgspec
 
+from gateway.model.cipher import Cipher, UnreadableError
 from gateway.model.outcome import MessageClass
 from gateway.model.time import SiteTime
+from gateway.spool.places import batch_place, picture_place, summary_place
 from gateway.spool.store import SealedBatch
 
 SEALED_WAIT_MS: Final = 10_000
 """A sealed batch that waited so long is sent between two of alerts."""
+
+
+UNREADABLE: Final = "unreadable"
+_SUMMARY: Final = msgspec.msgpack.Decoder(tuple[str, str, float])
 
 
 class TraceLine(msgspec.Struct, frozen=True, rename={"message_class": "class"}):
@@ -94,27 +100,43 @@ async def depths(db: aiosqlite.Connection) -> dict[MessageClass, Depth]:
     return found
 
 
-async def alerts(db: aiosqlite.Connection, most: int) -> list[AlertShown]:
-    """Return the newest alerts, newest first."""
+async def alerts(db: aiosqlite.Connection, most: int, cipher: Cipher) -> list[AlertShown]:
+    """Return the newest alerts, newest first. One that does not open says so in its kind."""
     rows = await db.execute_fetchall(
-        "SELECT id, device, kind, severity, label, score, received_ms, outcome, picture_type "
-        "FROM alert ORDER BY id DESC LIMIT ?",
+        "SELECT id, device, kind, severity, label, score, received_ms, outcome, picture_type, "
+        "summary, key_id FROM alert ORDER BY id DESC LIMIT ?",
         (most,),
     )
-    return [
-        AlertShown(r[0], r[1], r[2], r[3], r[4], r[5], SiteTime(r[6]), r[7], r[8] is not None)
-        for r in rows
-    ]
+    found: list[AlertShown] = []
+    for r in rows:
+        kind, label, score = r[2], r[4], r[5]
+        if r[9] is not None:  # not stored by the first schema
+            try:
+                said = cipher.open(r[10], r[9], summary_place(r[0], r[1], r[6]))
+                kind, label, score = _SUMMARY.decode(said)
+            except (UnreadableError, msgspec.MsgspecError):
+                kind = UNREADABLE
+        received = SiteTime(r[6])
+        shown = AlertShown(r[0], r[1], kind, r[3], label, score, received, r[7], r[8] is not None)
+        found.append(shown)
+    return found
 
 
-async def picture(db: aiosqlite.Connection, number: int) -> tuple[str, bytes] | None:
+async def picture(
+    db: aiosqlite.Connection, number: int, cipher: Cipher
+) -> tuple[str, bytes] | None:
     """Return type and bytes of an alert's picture, as its device sent them."""
     rows = await db.execute_fetchall(
-        "SELECT picture_type, data FROM alert JOIN picture ON picture.alert = alert.id "
-        "WHERE alert.id = ?",
+        "SELECT picture_type, picture.key_id, data, device, received_ms "
+        "FROM alert JOIN picture ON picture.alert = alert.id WHERE alert.id = ?",
         (number,),
     )
-    return next(((row[0], row[1]) for row in rows), None)
+    for kind, key_id, data, device, received_ms in rows:
+        try:
+            return kind, cipher.open(key_id, data, picture_place(number, device, received_ms))
+        except UnreadableError:
+            return None
+    return None
 
 
 async def parked(db: aiosqlite.Connection) -> int:
@@ -123,9 +145,19 @@ async def parked(db: aiosqlite.Connection) -> int:
     return next((int(row[0]) for row in rows), 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A batch whose bytes do not open any more: it can be set aside, never sent."""
+
+    sha256: str
+
+
 async def next_batch(
-    db: aiosqlite.Connection, now: SiteTime | None = None, last: MessageClass | None = None
-) -> SealedBatch | None:
+    db: aiosqlite.Connection,
+    cipher: Cipher,
+    now: SiteTime | None = None,
+    last: MessageClass | None = None,
+) -> SealedBatch | Unreadable | None:
     """Return the sealed batch to send next: alerts first, then the oldest.
 
     ``last`` is the class that was sent before. After an alert the turn is another class's,
@@ -135,23 +167,29 @@ async def next_batch(
     """
     if now is not None and last is MessageClass.ALERT:
         rows = await db.execute_fetchall(
-            "SELECT sha256, body, class, rows, items FROM batch "
+            "SELECT sha256, body, class, rows, items, key_id FROM batch "
             "WHERE parked IS NULL AND class <> 'alert' AND sealed_ms <= ? "
             "ORDER BY number LIMIT 1",
             (now - SEALED_WAIT_MS,),
         )
         for row in rows:
-            return _sealed(row)
+            return _sealed(row, cipher)
     # Chosen by number first: to sort whole rows would read the bodies of all batches.
     rows = await db.execute_fetchall(
-        "SELECT sha256, body, class, rows, items FROM batch WHERE number = (SELECT number "
+        "SELECT sha256, body, class, rows, items, key_id FROM batch WHERE number = (SELECT number "
         "FROM batch WHERE parked IS NULL ORDER BY class <> 'alert', number LIMIT 1)"
     )
-    return next(map(_sealed, rows), None)
+    for row in rows:
+        return _sealed(row, cipher)
+    return None
 
 
-def _sealed(row: aiosqlite.Row) -> SealedBatch:
-    return SealedBatch(row[0], row[1], MessageClass(row[2]), row[3], row[4])
+def _sealed(row: aiosqlite.Row, cipher: Cipher) -> SealedBatch | Unreadable:
+    try:
+        body = cipher.open(row[5], row[1], batch_place(row[0]))
+    except UnreadableError:
+        return Unreadable(row[0])
+    return SealedBatch(row[0], body, MessageClass(row[2]), row[3], row[4])
 
 
 async def tallies(db: aiosqlite.Connection) -> dict[str, int]:

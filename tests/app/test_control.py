@@ -16,7 +16,7 @@ from gateway.model.errors import OperatorFaultError
 from gateway.model.time import SiteTime
 from gateway.spool import store
 from gateway.store.sqlite import Engine
-from tests.support.spooled import CONTRACTS, message
+from tests.support.spooled import CIPHER, CONTRACTS, message
 
 LINES = 50_000
 """More than the socket's buffers hold, so that a reader who stops holds its answer open."""
@@ -41,7 +41,7 @@ async def client(tmp_path: Path, spool: Engine) -> AsyncIterator[aiohttp.ClientS
 
 
 async def fill(spool: Engine) -> None:
-    await spool.write(store.enqueue, [message(1)], SiteTime(5), CONTRACTS)
+    await spool.write(store.enqueue, [message(1)], SiteTime(5), CONTRACTS, CIPHER)
     await spool.write(
         lambda db: db.execute(
             "INSERT INTO ended (device, epoch, stream, class, first_seq, last_seq, outcome, "
@@ -75,7 +75,7 @@ async def test_a_trace_that_is_given_up_leaves_nothing_open(client, spool: Engin
 
 
 async def test_a_line_of_the_trace_names_its_message_and_where_it_is(client, spool: Engine):
-    await spool.write(store.enqueue, [message(1)], SiteTime(5), CONTRACTS)
+    await spool.write(store.enqueue, [message(1)], SiteTime(5), CONTRACTS, CIPHER)
     async with client.get("/v1/trace") as answer:
         assert answer.content_type == "application/x-ndjson"
         assert await answer.text() == (

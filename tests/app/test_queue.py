@@ -27,7 +27,7 @@ from gateway.uplink.batch import Batch
 from tests.simulators.clock import SteppedClock
 from tests.support.batch import document
 from tests.support.desk import alert_item, envelope, log_item
-from tests.support.spooled import CLOSED, OPEN, item, message
+from tests.support.spooled import CIPHER, CLOSED, OPEN, item, message
 
 ALERT, ERROR_LOG, RESULT, METRIC, LOG = MessageClass
 RESULT_ITEM = {"mono_ms": 5, "model": "m@1", "label": "ok", "score": 0.5, "latency_ms": 4.0}
@@ -76,6 +76,7 @@ class Plant:
             spool=self.engine,
             reader=reader,
             contracts=await self.engine.write(store.remember, self.contracts),
+            cipher=CIPHER,
             entropy=lambda size: next(self._nonces).to_bytes(size, "big"),
             point=self.points.append,
             changed=lambda: None,
@@ -190,7 +191,9 @@ async def test_a_metric_never_leaves_as_a_row(plant: Plant):
 async def test_what_cannot_leave_is_withheld_and_does_not_hold_back_its_companions(plant: Plant):
     """Its number is none that a row can carry; no parser lets it in, an older file may hold it."""
     odd = message(500, RESULT, item(RESULT, fields={"share": math.nan}))
-    await plant.engine.write(store.enqueue, [odd], plant.clock.site(), plant.queue.contracts)
+    await plant.engine.write(
+        store.enqueue, [odd], plant.clock.site(), plant.queue.contracts, CIPHER
+    )
     await plant.send("result", RESULT_ITEM)
     batch = await plant.sealed()
     assert (batch.rows, batch.items) == (1, 1)
@@ -204,7 +207,9 @@ async def test_what_cannot_leave_is_withheld_and_does_not_hold_back_its_companio
 
 async def test_a_batch_of_which_nothing_can_leave_is_withheld_whole(plant: Plant):
     odd = message(500, RESULT, item(RESULT, fields={"share": math.inf}))
-    await plant.engine.write(store.enqueue, [odd], plant.clock.site(), plant.queue.contracts)
+    await plant.engine.write(
+        store.enqueue, [odd], plant.clock.site(), plant.queue.contracts, CIPHER
+    )
     await plant.clock.step(61)
     assert await plant.queue.seal() == 0
     assert await plant.queue.next() is None

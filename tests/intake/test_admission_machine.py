@@ -18,6 +18,7 @@ from gateway.intake.store import Bounds, admit
 from gateway.model.time import SiteTime
 from gateway.store.sqlite import transaction
 from tests.support.desk import CONTRACT, alert, data, status, undeclared
+from tests.support.spooled import CIPHER
 
 EPOCHS = st.integers(1, 7)
 MAKES = {"data": data, "alert": alert, "undeclared": undeclared}
@@ -67,7 +68,7 @@ class AdmissionMachine(RuleBasedStateMachine):
                 self.db,
                 arrivals,
                 now=SiteTime(self.now),
-                spool=SpoolSide({CONTRACT.sha256: CONTRACT}, data_bytes_max=1 << 40),
+                spool=SpoolSide({CONTRACT.sha256: CONTRACT}, data_bytes_max=1 << 40, cipher=CIPHER),
                 bounds=Bounds(1000, 64),
             )
         answered = {receipt.epoch: receipt for _, receipt in result.receipts}

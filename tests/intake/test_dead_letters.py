@@ -2,10 +2,13 @@
 
 import json
 
+from gateway.intake.deadletters import dead_letter_place
 from gateway.intake.store import Bounds
 from gateway.intake.wire import Reason
+from gateway.model.cipher import NONCE_BYTES, TAG_BYTES
 from gateway.model.message import REFUSALS_A_RECEIPT_MAX, Receipt
 from tests.support.desk import Desk, alert, arrival, data, envelope, undeclared
+from tests.support.spooled import CIPHER
 
 
 async def test_a_dead_letter_keeps_its_place_so_that_the_mark_can_pass(desk: Desk):
@@ -52,7 +55,11 @@ async def test_a_base_above_its_seq_declares_no_gap(desk: Desk):
 async def test_bytes_without_a_key_are_counted_and_answered_by_nobody(desk: Desk):
     result = await desk.take(arrival(b"\xff\x00 no json", "data"))
     assert (result.receipts, result.refused) == ([], [("cam-01", Reason.MALFORMED)])
-    assert desk.rows("SELECT seq, payload FROM dead_letter") == [(None, b"\xff\x00 no json")]
+    ((seq, key_id, received_ms, sealed),) = desk.rows(
+        "SELECT seq, key_id, received_ms, payload FROM dead_letter"
+    )
+    place = dead_letter_place("cam-01", None, None, None, received_ms)
+    assert (seq, CIPHER.open(key_id, sealed, place)) == (None, b"\xff\x00 no json")
 
 
 async def test_a_receipt_names_at_most_fifty_refusals_and_the_mark_passes_them_all(desk: Desk):
@@ -69,7 +76,9 @@ async def test_the_oldest_dead_letters_go_first_and_payloads_are_cut(tmp_path):
         for first in (1, 11):
             await desk.take(*[undeclared(seq) for seq in range(first, first + 10)])
         assert [seq for seq, _ in desk.dead()] == list(range(11, 21))
-        assert {len(one) for (one,) in desk.rows("SELECT payload FROM dead_letter")} == {16}
+        assert {len(one) for (one,) in desk.rows("SELECT payload FROM dead_letter")} == {
+            16 + NONCE_BYTES + TAG_BYTES
+        }
         ended = desk.rows("SELECT sum(last_seq - first_seq + 1) FROM ended")
         assert ended == [(20,)]  # the trace still tells of each
 

@@ -12,7 +12,7 @@ from gateway.model.time import SiteTime
 from gateway.spool import counted, ending, store
 from gateway.spool.counted import Drop, Inflow
 from gateway.spool.lifetime import HOUR_MS
-from tests.support.spooled import CONTRACTS, message, spool_file
+from tests.support.spooled import CIPHER, CONTRACTS, message, spool_file
 
 ALERT, ERROR_LOG, RESULT, METRIC, LOG = MessageClass
 NOW = SiteTime(500_000 * HOUR_MS + 5)
@@ -29,7 +29,7 @@ async def both(tmp_path: Path) -> AsyncIterator[tuple[sqlite3.Connection, aiosql
 async def test_every_drop_is_counted_by_class_device_and_reason(both):
     db, reader = both
     mine = [message(1), message(2), message(3, METRIC)]
-    store.enqueue(db, [*mine, message(1, device="cam-02")], NOW, CONTRACTS)
+    store.enqueue(db, [*mine, message(1, device="cam-02")], NOW, CONTRACTS, CIPHER)
     store.bury(db, [(message(9).key, "contract"), (message(1, ALERT).key, "malformed")], NOW)
     store.expire(db, SiteTime(NOW + 24 * HOUR_MS))
     assert await counted.drops(reader) == [
@@ -43,10 +43,10 @@ async def test_every_drop_is_counted_by_class_device_and_reason(both):
 
 async def test_what_is_delivered_or_still_lies_parked_is_no_drop(both):
     db, reader = both
-    store.enqueue(db, [message(1), message(2)], NOW, CONTRACTS)
+    store.enqueue(db, [message(1), message(2)], NOW, CONTRACTS, CIPHER)
     for number, sha256 in ((1, "5" * 64), (2, "6" * 64)):
         batch = store.SealedBatch(sha256, b"body", RESULT, 1, 1)
-        assert store.seal(db, batch, [number], NOW)
+        assert store.seal(db, batch, [number], NOW, CIPHER)
     store.delivered(db, "5" * 64, NOW, HOUR_MS)
     store.park(db, "6" * 64, "schema error", NOW)
     assert await counted.drops(reader) == []
@@ -67,9 +67,9 @@ async def test_a_drop_of_which_there_are_too_many_rows_is_still_counted_without_
 
 async def test_what_comes_in_is_counted_by_hour_and_class_for_two_days(both):
     db, reader = both
-    store.enqueue(db, [message(1), message(2), message(1, ALERT)], NOW, CONTRACTS)
+    store.enqueue(db, [message(1), message(2), message(1, ALERT)], NOW, CONTRACTS, CIPHER)
     later = SiteTime(NOW + HOUR_MS)
-    store.enqueue(db, [message(3)], later, CONTRACTS)
+    store.enqueue(db, [message(3)], later, CONTRACTS, CIPHER)
     found = await counted.inflow(reader, NOW)
     assert [(one.hour, one.message_class, one.messages) for one in found] == [
         (500_000, ALERT, 1),

@@ -23,7 +23,7 @@ from gateway.spool import store
 from gateway.spool.lifetime import HOUR_MS, lifetime
 from gateway.spool.trace import TraceLine, trace
 from gateway.store.sqlite import transaction
-from tests.support.spooled import CLOSED, CONTRACTS, OPEN, message, spool_file
+from tests.support.spooled import CIPHER, CLOSED, CONTRACTS, OPEN, message, spool_file
 
 CLASSES = st.sampled_from(list(MessageClass))
 CHOICE = st.integers(0, 1_000)
@@ -94,7 +94,7 @@ class SpoolMachine(RuleBasedStateMachine):
             self.next_seq += 1
             messages.append(message(self.next_seq, one, contract=contract))
         with transaction(self.db):
-            store.enqueue(self.db, messages, self.now, CONTRACTS)
+            store.enqueue(self.db, messages, self.now, CONTRACTS, CIPHER)
         for one in messages:
             life = lifetime(contract.contract, one.message_class, self.now)
             row = self.db.execute("SELECT id FROM message WHERE seq = ?", (one.key.seq,)).fetchone()
@@ -122,7 +122,7 @@ class SpoolMachine(RuleBasedStateMachine):
         sha256 = f"{len(self.batches):064x}"
         batch = store.SealedBatch(sha256, b"body", message_class, len(places), len(places))
         with transaction(self.db):
-            done = store.seal(self.db, batch, [place.number for place in places], self.now)
+            done = store.seal(self.db, batch, [place.number for place in places], self.now, CIPHER)
         assert done is not any(place.outcome != "queued" for place in places)
         if done:
             self.batches[sha256] = "waiting"

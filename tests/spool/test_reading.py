@@ -14,7 +14,7 @@ from gateway.model.time import SiteTime
 from gateway.spool import due, store, trace
 from gateway.spool.trace import AlertShown, Depth, TraceLine
 from gateway.store.sqlite import Engine
-from tests.support.spooled import CLOSED, CONTRACTS, PICTURE, item, message
+from tests.support.spooled import CIPHER, CLOSED, CONTRACTS, PICTURE, item, message
 
 ALERT, ERROR_LOG, RESULT, METRIC, LOG = MessageClass
 NOW = SiteTime(1_000_000)
@@ -33,14 +33,14 @@ async def reader(engine: Engine) -> AsyncIterator[aiosqlite.Connection]:
 
 
 async def keep(engine: Engine, *messages, now: int = NOW) -> None:
-    await engine.write(store.enqueue, messages, SiteTime(now), CONTRACTS)
+    await engine.write(store.enqueue, messages, SiteTime(now), CONTRACTS, CIPHER)
 
 
 async def seal(
     engine: Engine, sha256: str, ids: list[int], of: MessageClass, now: SiteTime = NOW
 ) -> None:
     batch = store.SealedBatch(sha256, b"body of " + sha256.encode(), of, len(ids), 2 * len(ids))
-    assert await engine.write(store.seal, batch, ids, now)
+    assert await engine.write(store.seal, batch, ids, now, CIPHER)
 
 
 def line(seq: int, outcome: str, batch: str | None = None, name: str = "result") -> TraceLine:
@@ -118,12 +118,12 @@ async def test_contents_come_back_as_they_were_admitted_pictures_with_their_aler
 ):
     items = (item(ALERT, label="first"), item(ALERT, label="second", image=None), item(ALERT))
     await keep(engine, message(1, ALERT, *items), message(2, LOG), message(3, ALERT))
-    (content,) = await due.contents(reader, ALERT, (1,))
+    (content,) = await due.contents(reader, ALERT, (1,), CIPHER)
     assert content.items == items
     first = content.items[0]
     assert isinstance(first, AlertItem)
     assert first.image == PICTURE
-    (log,) = await due.contents(reader, LOG, (2,))
+    (log,) = await due.contents(reader, LOG, (2,), CIPHER)
     assert log.items == (item(LOG),)
 
 
@@ -135,7 +135,8 @@ async def test_alerts_go_before_older_results_and_parked_batches_are_passed_over
     await seal(engine, "later", [2], RESULT)
     await seal(engine, "alert", [3], ALERT)
     order = []
-    while (batch := await trace.next_batch(reader)) is not None:
+    while (batch := await trace.next_batch(reader, CIPHER)) is not None:
+        assert isinstance(batch, store.SealedBatch)
         order.append((batch.sha256, batch.rows, batch.items, batch.message_class))
         assert batch.body == b"body of " + batch.sha256.encode()
         await engine.write(store.park, batch.sha256, "no", NOW)
@@ -154,7 +155,7 @@ async def test_a_batch_that_waited_is_sent_between_two_of_alerts(engine: Engine,
     late = SiteTime(NOW + trace.SEALED_WAIT_MS)
 
     async def chosen(now: int | None, last: MessageClass | None) -> str | None:
-        batch = await trace.next_batch(reader, None if now is None else SiteTime(now), last)
+        batch = await trace.next_batch(reader, CIPHER, None if now is None else SiteTime(now), last)
         return None if batch is None else batch.sha256
 
     assert await chosen(late, ALERT) == "log"  # the oldest, whatever its class
@@ -168,22 +169,22 @@ async def test_alerts_follow_one_another_when_nothing_else_waits(engine: Engine,
     await keep(engine, message(1, ALERT), message(2, ALERT))
     await seal(engine, "first", [1], ALERT)
     await seal(engine, "second", [2], ALERT)
-    batch = await trace.next_batch(reader, SiteTime(NOW + 10**6), ALERT)
+    batch = await trace.next_batch(reader, CIPHER, SiteTime(NOW + 10**6), ALERT)
     assert batch is not None
     assert batch.sha256 == "first"
 
 
 async def test_the_page_sees_the_newest_alerts_and_their_pictures(engine: Engine, reader):
     await keep(engine, message(1, ALERT), message(2, ALERT, item(ALERT, image=None)))
-    shown = await trace.alerts(reader, 5)
+    shown = await trace.alerts(reader, 5, CIPHER)
     assert shown[0] == AlertShown(
         2, "cam-01", "defect", "major", "scratch", 0.5, NOW, "queued", pictured=False
     )
-    assert [one.number for one in await trace.alerts(reader, 1)] == [2]
+    assert [one.number for one in await trace.alerts(reader, 1, CIPHER)] == [2]
     assert shown[1].pictured
-    assert await trace.picture(reader, 1) == ("image/png", PICTURE.data)
-    assert await trace.picture(reader, 2) is None
-    assert await trace.picture(reader, 99) is None
+    assert await trace.picture(reader, 1, CIPHER) == ("image/png", PICTURE.data)
+    assert await trace.picture(reader, 2, CIPHER) is None
+    assert await trace.picture(reader, 99, CIPHER) is None
 
 
 async def test_ends_are_tallied_under_names_that_stay(engine: Engine, reader):

@@ -14,7 +14,17 @@ from gateway.model.time import SiteTime
 from gateway.spool import store
 from gateway.spool.lifetime import HOUR_MS
 from gateway.spool.limits import EXPIRED_A_SWEEP_MAX
-from tests.support.spooled import CLOSED, CONTRACTS, OPEN, PICTURE, item, message, spool_file
+from gateway.spool.places import batch_place
+from tests.support.spooled import (
+    CIPHER,
+    CLOSED,
+    CONTRACTS,
+    OPEN,
+    PICTURE,
+    item,
+    message,
+    spool_file,
+)
 
 ALERT, ERROR_LOG, RESULT, METRIC, LOG = MessageClass
 NOW = SiteTime(1_000_000)
@@ -33,13 +43,13 @@ def rows(db: sqlite3.Connection, sql: str, *values: object) -> list[Any]:
 
 def keep(db: sqlite3.Connection, *messages: Message, now: int = NOW) -> list[int]:
     """Keep messages and return their ids."""
-    store.enqueue(db, messages, SiteTime(now), CONTRACTS)
+    store.enqueue(db, messages, SiteTime(now), CONTRACTS, CIPHER)
     return [n for (n,) in rows(db, "SELECT id FROM message ORDER BY id")][-len(messages) :]
 
 
 def seal(db: sqlite3.Connection, ids: list[int], name: str = "5", of: MessageClass = RESULT) -> str:
     batch = store.SealedBatch(name * 64, b"body", of, len(ids), len(ids))
-    assert store.seal(db, batch, ids, NOW)
+    assert store.seal(db, batch, ids, NOW, CIPHER)
     return batch.sha256
 
 
@@ -53,10 +63,8 @@ def test_a_picture_lies_beside_its_message_and_counts_into_its_size(db):
     body, size = rows(db, "SELECT body, size_bytes FROM message")[0]
     assert PICTURE.data not in body
     assert size == len(body) + len(PICTURE.data)
-    assert rows(db, "SELECT picture_type, data FROM alert LEFT JOIN picture ON alert = id") == [
-        ("image/png", PICTURE.data),
-        (None, None),
-    ]
+    found = rows(db, "SELECT picture_type, data FROM alert LEFT JOIN picture ON alert = id")
+    assert [(kind, data is None) for kind, data in found] == [("image/png", False), (None, True)]
     assert rows(db, "SELECT * FROM depth") == [("alert", 1, size)]
 
 
@@ -64,7 +72,7 @@ def test_a_batch_of_which_one_message_is_gone_is_not_sealed_and_changes_nothing(
     ids = keep(db, message(1), message(2))
     seal(db, ids[:1])
     other = store.SealedBatch("6" * 64, b"body", RESULT, 2, 2)
-    assert not store.seal(db, other, ids, NOW)
+    assert not store.seal(db, other, ids, NOW, CIPHER)
     assert rows(db, "SELECT sha256 FROM batch") == [("5" * 64,)]
     assert rows(db, "SELECT batch FROM message WHERE seq = 2") == [(None,)]
 
@@ -101,7 +109,9 @@ def test_a_parked_batch_keeps_its_bytes_its_messages_and_its_first_reason(db):
     assert outcomes(db) == []
     assert rows(db, "SELECT * FROM tally") == [("result", "parked", 2)]
     assert rows(db, "SELECT rows FROM depth") == [(0,)]
-    assert rows(db, "SELECT parked, parked_ms, body FROM batch") == [("schema error", NOW, b"body")]
+    assert rows(db, "SELECT parked, parked_ms FROM batch") == [("schema error", NOW)]
+    ((key_id, sealed),) = rows(db, "SELECT key_id, body FROM batch")
+    assert CIPHER.open(key_id, sealed, batch_place(sha256)) == b"body"
 
 
 def test_a_late_answer_to_a_parked_batch_changes_nothing(db):
@@ -151,9 +161,9 @@ def test_what_is_sealed_does_not_expire_any_more(db):
 
 def test_one_sweep_ends_a_bounded_number_the_oldest_first(db):
     late = SiteTime(NOW + 1)
-    store.enqueue(db, [message(1)], late, CONTRACTS)
+    store.enqueue(db, [message(1)], late, CONTRACTS, CIPHER)
     many = [message(seq) for seq in range(2, EXPIRED_A_SWEEP_MAX + 2)]
-    store.enqueue(db, many, NOW, CONTRACTS)
+    store.enqueue(db, many, NOW, CONTRACTS, CIPHER)
     end = SiteTime(NOW + 48 * HOUR_MS)
     assert store.expire(db, end) == EXPIRED_A_SWEEP_MAX
     assert rows(db, "SELECT seq FROM message") == [(1,)]
@@ -245,7 +255,7 @@ def changed(rows_leave: bool, sha256: str) -> ContractInForce:  # noqa: FBT001 -
 def test_a_contract_is_remembered_until_the_last_message_under_it_has_ended(db):
     before, after = changed(True, "1"), changed(False, "2")  # noqa: FBT003
     store.remember(db, [before])
-    store.enqueue(db, [message(1, contract=before)], NOW, {before.sha256: before})
+    store.enqueue(db, [message(1, contract=before)], NOW, {before.sha256: before}, CIPHER)
     assert store.remember(db, [after]) == {before.sha256: before, after.sha256: after}
     sha256 = seal(db, [1])
     assert store.remember(db, [after]) == {before.sha256: before, after.sha256: after}

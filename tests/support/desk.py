@@ -21,6 +21,7 @@ from gateway.model.delivery import Delivery
 from gateway.model.message import Receipt
 from gateway.model.time import SiteTime
 from gateway.store.sqlite import Engine
+from tests.support.spooled import CIPHER
 
 CONTRACT = ContractInForce(
     Contract(
@@ -108,7 +109,7 @@ class Desk:
         self.path = path
         self.now_ms = 1_000_000
         self.bounds = bounds or Bounds(dead_letters_max=1_000, payload_bytes=64)
-        self._spool = SpoolSide({contract.sha256: contract}, data_bytes_max)
+        self._spool = SpoolSide({contract.sha256: contract}, data_bytes_max, CIPHER)
         self._stack = AsyncExitStack()
         self.engine = Engine(path, SPOOL_MIGRATIONS)
 

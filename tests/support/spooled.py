@@ -1,10 +1,14 @@
 """Messages as the intake admits them, and a spool file to keep them in."""
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 from gateway.app.offline import SPOOL_MIGRATIONS
+from gateway.model.cipher import Cipher
 from gateway.model.contract import (
     AlertRule,
     Contract,
@@ -31,6 +35,8 @@ CLOSED = ContractInForce(
 )
 """Nothing leaves."""
 CONTRACTS = {one.sha256: one for one in (OPEN, CLOSED)}
+CIPHER = Cipher(os.urandom, {1: AESGCM(bytes(32))}, 1)
+"""One data key, the same in every test: what one test stored, another opens."""
 PICTURE = Image("image/png", b"\x89PNG of a scratch")
 
 
