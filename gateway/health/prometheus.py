@@ -18,7 +18,8 @@ COMMIT: Final = "commit_duration_seconds"
 COMMIT_WORDS: Final = "How long a COMMIT took, the disk's sync in it."
 BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 
-disable_created_metrics()  # a second series beside each, of no use
+# A second series beside each, of no use.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # pyright: ignore[reportUnnecessaryTypeIgnoreComment]
 
 
 class _Now(Collector):
