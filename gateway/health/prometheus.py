@@ -5,7 +5,7 @@ The histogram is observed on the writers' threads, which prometheus_client allow
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import Final
+from typing import Final, cast
 
 from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -19,7 +19,7 @@ COMMIT_WORDS: Final = "How long a COMMIT took, the disk's sync in it."
 BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 
 # A second series beside each, of no use.
-disable_created_metrics()  # type: ignore[no-untyped-call]  # pyright: ignore[reportUnnecessaryTypeIgnoreComment]
+cast("Callable[[], None]", disable_created_metrics)()
 
 
 class _Now(Collector):

@@ -125,5 +125,5 @@ def _full_after_h(flows: Iterable[Flow], pool: Pool) -> float | None:
 
 
 def losing(found: Iterable[Survival], outage_h: float) -> list[Survival]:
-    """Return the classes that an outage of ``outage_h`` hours would cost messages that may leave."""
+    """Return the classes that may leave and lose messages in an outage of ``outage_h`` hours."""
     return [one for one in found if one.leaves and one.hours is not None and one.hours < outage_h]

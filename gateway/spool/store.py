@@ -287,11 +287,14 @@ def drop_parked(db: sqlite3.Connection, sha256: str, outcome: Outcome, now: Site
 def expire(db: sqlite3.Connection, now: SiteTime) -> int:
     """End up to a bounded number of messages whose retention is over; return how many."""
     rows = db.execute(
-        f"SELECT {ROW} FROM message "  # noqa: S608 -- columns of ours
+        f"SELECT leaves, {ROW} FROM message "  # noqa: S608 -- columns of ours
         "WHERE expires_ms <= ? AND batch IS NULL ORDER BY expires_ms LIMIT ?",
         (now, EXPIRED_A_SWEEP_MAX),
     ).fetchall()
-    end(db, rows, End(Outcome.EXPIRED, now, alerts_until=now))
+    # What was to leave and did not is a loss; what never leaves has had its time.
+    for leaves, why in ((0, ""), (1, "undelivered")):
+        those = [row[1:] for row in rows if row[0] == leaves]
+        end(db, those, End(Outcome.EXPIRED, now, alerts_until=now, why=why))
     return len(rows)
 
 

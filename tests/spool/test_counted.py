@@ -35,10 +35,22 @@ async def test_every_drop_is_counted_by_class_device_and_reason(both):
     assert await counted.drops(reader) == [
         Drop("cam-01", "alert", "dead-lettered:malformed", 1),
         Drop("cam-01", "data", "dead-lettered:contract", 1),
-        Drop("cam-01", "result", "expired", 2),
-        Drop("cam-02", "result", "expired", 1),
+        Drop("cam-01", "result", "expired:undelivered", 2),
+        Drop("cam-02", "result", "expired:undelivered", 1),
     ]
-    assert (await counted.drop_totals(reader))["messages_dropped_total:result:expired"] == 3
+    assert (await counted.drop_totals(reader))[
+        "messages_dropped_total:result:expired:undelivered"
+    ] == 3
+
+
+async def test_what_never_leaves_is_not_counted_as_undelivered(both):
+    db, reader = both
+    store.enqueue(db, [message(1), message(2, METRIC)], NOW, CONTRACTS, CIPHER)
+    store.expire(db, SiteTime(NOW + 168 * HOUR_MS))
+    assert await counted.drops(reader) == [
+        Drop("cam-01", "metric", "expired", 1),
+        Drop("cam-01", "result", "expired:undelivered", 1),
+    ]
 
 
 async def test_what_is_delivered_or_still_lies_parked_is_no_drop(both):
