@@ -12,6 +12,7 @@ from gateway.app.bell import Bell
 from gateway.config import Config
 from gateway.intake import store as intake_store
 from gateway.intake.admitted import Admitted, Arrival
+from gateway.intake.deadletters import Bounds
 from gateway.model.cipher import Cipher
 from gateway.model.contract import ContractInForce
 from gateway.model.gaps import DayCount
@@ -98,7 +99,11 @@ class Queue:
     async def admit(self, batch: Sequence[tuple[Arrival, bytes]]) -> Admitted:
         """Store what devices sent; return after the commit reached the disk."""
         limits = self.config.intake
-        bounds = intake_store.Bounds(limits.dead_letters_max, limits.dead_letter_payload_bytes)
+        bounds = Bounds(
+            limits.dead_letters_max,
+            limits.dead_letter_payload_bytes,
+            limits.dead_letters_a_device_max,
+        )
         result = await self.spool.write(
             intake_store.admit,
             batch,

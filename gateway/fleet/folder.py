@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 from gateway.fleet.contract import contract_notes, parse_contract
 from gateway.fleet.findings import Finding, Unusable, unusable
 from gateway.fleet.profile import parse_profile, profile_notes
+from gateway.fleet.topics import ambiguous, undeclared
 from gateway.fleet.tree import TEXT_MAX_BYTES
 from gateway.model.contract import ContractInForce
 from gateway.model.profile import Profile
@@ -83,6 +84,9 @@ def _check_folder(folder: Path, report: Report) -> None:
         )
     for each in profiles[:PROFILES_MAX]:
         _check_profile(each, each.name, report)
+    maps = {name: profile for name, (profile, _) in report.catalogue.items() if profile.topics}
+    files = {name: _named(folder / name / PROFILE_FILE) for name in maps}
+    report.findings += ambiguous(maps, files)
 
 
 def _check_profile(folder: Path, name: str, report: Report) -> None:
@@ -90,6 +94,8 @@ def _check_profile(folder: Path, name: str, report: Report) -> None:
     contract = _parsed(folder / CONTRACT_FILE, name, parse_contract, contract_notes, report)
     if profile is not None and contract is not None:
         report.catalogue[name] = profile, contract
+        file = _named(folder / PROFILE_FILE)
+        report.findings += undeclared(profile, contract.contract, file)
 
 
 def _check_file(path: Path, report: Report) -> None:

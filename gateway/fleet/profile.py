@@ -6,6 +6,7 @@ from typing import Final
 from gateway.fleet.document import read
 from gateway.fleet.findings import Finding, Unusable
 from gateway.fleet.shape import Sheet
+from gateway.fleet.topics import topic_rules
 from gateway.model.profile import Profile
 
 _NO_ACCELERATOR: Final = {"", "-", "n/a", "no", "none"}
@@ -45,6 +46,7 @@ def _rules(sheet: Sheet, folder: str | None) -> Iterator[Finding]:
             "expected key-only for a board without TPM, got attested: only a TPM can quote what "
             "the board started; write trust: key-only, or security.tpm: true if there is one",
         )
+    yield from topic_rules(sheet)
 
 
 def _notes(sheet: Sheet) -> Iterator[Finding]:
@@ -58,4 +60,10 @@ def _notes(sheet: Sheet) -> Iterator[Finding]:
         yield sheet.finding(
             ("trust",),
             "the board has a TPM that is not asked: its devices are trusted by certificate alone",
+        )
+    if sheet.given("topics"):
+        yield sheet.finding(
+            ("topics",),
+            "what its devices send is numbered by the gateway and never receipted: a message may "
+            "be lost or come twice (docs/topic-maps.md says when)",
         )

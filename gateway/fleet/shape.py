@@ -82,7 +82,9 @@ class Judge:
         self.sheet = Sheet(file)
         self.findings: list[Finding] = []
 
-    def judge(self, node: Node, want: inspect.Type, path: Steps, line: int) -> Plain:
+    def judge(  # noqa: PLR0911 - a table: one answer a shape
+        self, node: Node, want: inspect.Type, path: Steps, line: int
+    ) -> Plain:
         """Return what ``node`` says as ``want``; ``line`` is where its key stands."""
         if isinstance(node, Refused):
             return UNREADABLE
@@ -93,6 +95,8 @@ class Judge:
                 return self._dict(node, want, path, line)
             case inspect.VarTupleType(), Listing():
                 return self._list(node, want, path)
+            case inspect.UnionType(types=types), Block() if (block := _block(types)) is not None:
+                return self.judge(node, block, path, line)
             case _, Leaf(value=value) if not isinstance(value, Unclear) and _fits(value, want):
                 return value
             case _:
@@ -167,6 +171,11 @@ class Judge:
         value = self.judge(node, want, path, line)
         self.sheet.cells[path] = Cell(line, value)
         return value
+
+
+def _block(types: tuple[inspect.Type, ...]) -> inspect.Type | None:
+    """Return the one of ``types`` that a block of keys can be: an optional block is one or null."""
+    return next((each for each in types if isinstance(each, inspect.StructType)), None)
 
 
 def _fits(value: Scalar, want: inspect.Type) -> bool:  # noqa: PLR0911 - a table

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from gateway.intake.wire import Reason, Refusal, StatusReport, Telemetry
+from gateway.intake.wire import Reason, Refusal, StatusReport, Telemetry, Unsequenced
 from gateway.model.identity import DeviceId
 from gateway.model.message import Key, Receipt
 
-Arrival = Telemetry | StatusReport | Refusal
-"""What one delivery says, as ``wire.read`` found it."""
+Arrival = Telemetry | StatusReport | Unsequenced | Refusal
+"""What one delivery says, as ``wire.read`` or ``mapped.read_mapped`` found it."""
 
 
 @dataclass(slots=True)

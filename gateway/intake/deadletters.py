@@ -4,12 +4,23 @@ Their payloads are sealed as those of good messages are: a refused message may h
 """
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.intake.wire import Refusal
 from gateway.model.cipher import Cipher
+from gateway.model.identity import DeviceId
 from gateway.model.message import Key
 from gateway.model.time import SiteTime
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the dead-letter table may hold; the oldest go first, and stay in the trace."""
+
+    dead_letters_max: int
+    payload_bytes: int
+    a_device_max: int = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,26 @@ def keep(db: sqlite3.Connection, letter: Letter, cipher: Cipher) -> None:
             letter.received,
             key_id,
         ),
+    )
+
+
+def bound(db: sqlite3.Connection, devices: Iterable[DeviceId], bounds: Bounds) -> None:
+    """Delete the oldest letters of ``devices``, and of all, beyond the bounds.
+
+    The bound of one device keeps a device that sends nothing but rubbish from pushing out
+    the letters of all others.
+    """
+    for device in devices:
+        db.execute(
+            "DELETE FROM dead_letter WHERE device = ? AND id <= (SELECT id FROM dead_letter "
+            "WHERE device = ? ORDER BY id DESC LIMIT 1 OFFSET ?)",
+            (device, device, bounds.a_device_max),
+        )
+    # Not counted by ids: letters that went by the bound of a device left holes.
+    db.execute(
+        "DELETE FROM dead_letter WHERE id <= (SELECT id FROM dead_letter ORDER BY id DESC "
+        "LIMIT 1 OFFSET ?)",
+        (bounds.dead_letters_max,),
     )
 
 

@@ -22,5 +22,7 @@ class IntakeLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """So many messages are committed at once, without waiting for more."""
     dead_letters_max: Annotated[int, msgspec.Meta(ge=10, le=1_000_000)] = 10_000
     """Dead letters kept for inspection; the oldest go first."""
+    dead_letters_a_device_max: Annotated[int, msgspec.Meta(ge=10, le=1_000_000)] = 1_000
+    """Of these, kept of one device: rubbish from one does not push out the letters of others."""
     dead_letter_payload_bytes: Annotated[int, msgspec.Meta(ge=0, le=65_536)] = 2_048
     """How much of a refused payload is kept with it."""

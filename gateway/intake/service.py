@@ -12,7 +12,15 @@ import msgspec
 from gateway.intake.admitted import Admitted, Arrival
 from gateway.intake.limits import IntakeLimits
 from gateway.intake.pace import Group
-from gateway.intake.wire import Advisory, Read, Reason, Refusal, StatusReport, device_of
+from gateway.intake.wire import (
+    Advisory,
+    Read,
+    Reason,
+    Refusal,
+    StatusReport,
+    Unsequenced,
+    device_of,
+)
 from gateway.model.allowance import Allowance
 from gateway.model.delivery import Delivery
 from gateway.model.identity import DeviceId
@@ -53,7 +61,7 @@ class Intake:
         self,
         *,
         inbox: Inbox,
-        read: Callable[[Delivery], Read],
+        read: Callable[[Delivery], Read | Unsequenced],
         admit: Admit,
         notice: Notice,
         clock: Clock,
@@ -79,10 +87,10 @@ class Intake:
         while True:
             await self._commit(await self._gather())
 
-    async def _gather(self) -> list[tuple[Delivery, Read]]:
+    async def _gather(self) -> list[tuple[Delivery, Read | Unsequenced]]:
         """Wait for a first delivery, then for its companions as long as the pace allows."""
         group = Group(self._limits)
-        gathered: list[tuple[Delivery, Read]] = []
+        gathered: list[tuple[Delivery, Read | Unsequenced]] = []
         within_s: float | None = None
         while within_s is None or within_s > 0:
             room = self._limits.commit_messages - len(gathered)
@@ -97,7 +105,7 @@ class Intake:
             within_s = group.due_in_s(now) if taken else 0.0
         return gathered
 
-    async def _commit(self, gathered: Sequence[tuple[Delivery, Read]]) -> None:
+    async def _commit(self, gathered: Sequence[tuple[Delivery, Read | Unsequenced]]) -> None:
         batch: list[tuple[Arrival, bytes]] = [
             (arrival, delivery.payload)
             for delivery, arrival in gathered
@@ -125,7 +133,9 @@ class Intake:
                 "event=refused device=%s reason=%s %s%s", device, reason.value, detail, more
             )
 
-    def _tell(self, gathered: Sequence[tuple[Delivery, Read]], result: Admitted) -> None:
+    def _tell(
+        self, gathered: Sequence[tuple[Delivery, Read | Unsequenced]], result: Admitted
+    ) -> None:
         for _, arrival in gathered:
             match arrival:
                 case StatusReport():

@@ -6,6 +6,7 @@ to the spool; ``app/`` hands its functions over.
 """
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -15,7 +16,7 @@ import msgspec
 
 from gateway.intake import deadletters
 from gateway.intake.admitted import Admitted, Arrival
-from gateway.intake.deadletters import Letter
+from gateway.intake.deadletters import Bounds, Letter, bound
 from gateway.intake.receipt import (
     DIGESTS_KEPT,
     EPOCHS_CLOSED_KEPT,
@@ -23,7 +24,15 @@ from gateway.intake.receipt import (
     Admission,
     Marks,
 )
-from gateway.intake.wire import Numbered, Reason, Refusal, StatusReport, Telemetry
+from gateway.intake.unsequenced import stamp
+from gateway.intake.wire import (
+    Numbered,
+    Reason,
+    Refusal,
+    StatusReport,
+    Telemetry,
+    Unsequenced,
+)
 from gateway.model.cipher import Cipher
 from gateway.model.gaps import DayCount
 from gateway.model.identity import DeviceId
@@ -48,14 +57,6 @@ class Spool(Protocol):
     ) -> None: ...
     def crowded(self, db: sqlite3.Connection) -> bool: ...
     def tally(self, db: sqlite3.Connection, counts: Sequence[DayCount], now: SiteTime) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What the dead-letter table may hold."""
-
-    dead_letters_max: int
-    payload_bytes: int
 
 
 @dataclass(slots=True)
@@ -96,10 +97,13 @@ def admit(
                 work.answer(arrival)
             case Telemetry(place, message):
                 work.offer(place, message, None, payload)
+            case Unsequenced(message):
+                work.unnumbered.append(message)
             case Refusal(place=Numbered() as place):
                 work.offer(place, None, arrival, payload)
             case Refusal():
                 work.refuse(arrival, payload)
+    work.messages += stamp(db, work.unnumbered, now)
     spool.enqueue(db, work.messages, now)
     spool.bury(db, work.buried, now)
     spool.tally(db, work.counts(), now)
@@ -120,6 +124,7 @@ class _Work:
         self._asked: dict[tuple[DeviceId, int], Receipt] = {}
         self._result = Admitted()
         self.messages: list[Message] = []
+        self.unnumbered: list[Message] = []
         self.buried: list[tuple[Key, str]] = []
 
     def answer(self, report: StatusReport) -> None:
@@ -184,6 +189,9 @@ class _Work:
                 sum(marks.lost for marks in origin.marks.values()),
             )
             for (device, _), origin in self._origins.items()
+        ] + [
+            DayCount(device, received, 0, 0)
+            for device, received in Counter(one.key.device for one in self.unnumbered).items()
         ]
 
     def finish(self, *, crowded: bool) -> Admitted:
@@ -210,10 +218,8 @@ class _Work:
                 (device, msgspec.structs.replace(receipt, pause=hold))
                 for device, receipt in result.receipts
             ]
-        self._db.execute(
-            "DELETE FROM dead_letter WHERE id <= (SELECT max(id) FROM dead_letter) - ?",
-            (self._bounds.dead_letters_max,),
-        )
+        if result.refused:
+            bound(self._db, {device for device, _ in result.refused}, self._bounds)
         return result
 
     def _find(self, device: DeviceId, epoch: int) -> tuple[int, str, int, int] | None:
@@ -255,7 +261,7 @@ class _Work:
             [(self._now, number) for number in loaded],
         )
         others = self._db.execute(
-            "SELECT id FROM origin WHERE device = ? AND state <> 'closed' "
+            "SELECT id FROM origin WHERE device = ? AND state <> 'closed' AND epoch > 0 "
             "ORDER BY used_ms DESC, id DESC",
             (device,),
         ).fetchall()

@@ -82,10 +82,17 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Advisory:
-    """A topic that a later capability reads; well addressed, not looked into here."""
+    """Well addressed, and nothing of it is kept: a later capability reads it, or its map passes."""
 
     device: DeviceId
     channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unsequenced:
+    """A message of a topic map that fits its contract; its ``seq`` is given by the commit."""
+
+    message: Message
 
 
 class _Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -231,12 +238,12 @@ def _telemetry(
     if broken is not None:
         raise _NoError(Reason.CONTRACT, broken, place)
     message = Message(
-        key, _class(kind, items), envelope.boot, envelope.mono_ms, contract.sha256, items
+        key, kind_of(kind, items), envelope.boot, envelope.mono_ms, contract.sha256, items
     )
     return Telemetry(place, message)
 
 
-def _class(kind: str, items: tuple[Item, ...]) -> MessageClass:
+def kind_of(kind: str, items: tuple[Item, ...]) -> MessageClass:
     """Return the class of a message: one error among its logs lifts all of it."""
     if any(isinstance(item, LogItem) and item.severity == "error" for item in items):
         return MessageClass.ERROR_LOG

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from gateway.model.topicmap import TopicRule
+
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
@@ -45,3 +47,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """attested: needs a current verdict of its TPM quote; key-only: a valid certificate."""
     verifies: Literal["tuf-full", "tuf-partial", "bootloader", "none"]
     """Who checks a firmware before it runs; with ``none`` firmware is refused."""
+    topics: Annotated[tuple[TopicRule, ...], msgspec.Meta(max_length=32)] = ()
+    """The topic map of devices that cannot speak the protocol; empty for all others."""
+    silent_after_s: Annotated[int, msgspec.Meta(ge=10, le=31 * 86_400)] | None = None
+    """With a topic map: a device that sends nothing for so long is reported as silent."""

@@ -44,6 +44,7 @@ ADAPTERS = {
 
 # A store.py that would hold two ideas is split; all of it stays SQL and nothing but SQL.
 STORES = {
+    "intake/unsequenced.py": "numbers for messages of topic maps",
     "health/audit.py": "the audit log",
     "intake/schema.py": "the tables",
     "spool/counted.py": "what came in and what was dropped, in numbers",

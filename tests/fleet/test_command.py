@@ -44,7 +44,7 @@ def broken(tmp_path: Path) -> Path:
 def test_the_shipped_profiles_are_checked_when_nobody_says_which(tmp_path: Path) -> None:
     done = run("check", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith("16 files, 0 findings: usable\n")
+    assert done.stdout.endswith("20 files, 0 findings: usable\n")
     assert "virtual-camera/contract.yaml:24: result.rows_leave: " in done.stdout
 
 
@@ -116,7 +116,7 @@ def test_the_list_names_every_profile(tmp_path: Path) -> None:
         "Edge",
         "TPU",
     ]
-    assert len(lines) == 9
+    assert len(lines) == 11
 
 
 def test_the_list_for_programs_has_every_key_and_the_contracts_digest(tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway.fleet.findings import Unusable
 from gateway.fleet.folder import Catalogue, check, read_profiles
-from gateway.intake.wire import Refusal, Telemetry, read
+from gateway.intake.mapped import read_mapped
+from gateway.intake.wire import Refusal, Telemetry, Unsequenced, read
 from gateway.model.delivery import Delivery
+from gateway.model.identity import DeviceId
 from gateway.model.profile import Constraints, Hardware, Profile, Security
 
 SHIPPED = Path(__file__).parents[2] / "firmware-profiles"
@@ -20,6 +23,8 @@ NAMES = {
     "micro-edge-esp32",
     "standard-edge-jetson-nano",
     "vehicle-multi-gpu",
+    "line-plc",
+    "stock-ip-camera",
     "virtual-camera",
 }
 
@@ -30,8 +35,10 @@ def shipped() -> Catalogue:
     return catalogue
 
 
-def vectors(kind: str) -> list[Path]:
-    return sorted(SHIPPED.glob(f"*/vectors/{kind}/*.json"))
+def vectors(kind: str, *, mapped: bool = False) -> list[Path]:
+    """The example messages of profiles with a topic map, or of all others."""
+    found = sorted(SHIPPED.glob(f"*/vectors/{kind}/*.json"))
+    return [path for path in found if ("payload" in json.loads(path.read_text())) is mapped]
 
 
 def test_every_shipped_profile_is_usable() -> None:
@@ -112,6 +119,33 @@ def test_a_vector_is_accepted_or_refused_as_it_says(path: Path) -> None:
     answer = read(delivery, contract)
     if vector["refused"] is None:
         assert isinstance(answer, Telemetry), answer
+    else:
+        assert isinstance(answer, Refusal), answer
+        assert answer.reason.value == vector["refused"], answer.detail
+
+
+@pytest.mark.parametrize(
+    "path",
+    vectors("ok", mapped=True) + vectors("bad", mapped=True),
+    ids=lambda path: f"{path.parts[-4]}-{path.stem}",
+)
+def test_a_vector_of_a_topic_map_becomes_the_items_that_it_says(path: Path) -> None:
+    vector = json.loads(path.read_text())
+    assert set(vector) == {"topic", "payload", "refused", "items"}
+    assert (vector["refused"] is None) == (path.parent.name == "ok")
+    profile, contract = shipped()[path.parts[-4]]
+    device = DeviceId(vector["topic"].split("/")[1])
+    rule = next(one for one in profile.topics if one.of(device) == vector["topic"])
+    said = vector["payload"]
+    payload = (said if isinstance(said, str) else json.dumps(said)).encode()
+    delivery = Delivery(vector["topic"], payload, retained=False, content_type="", token=(0, 0))
+    answer = read_mapped(delivery, device, rule, contract, 5)
+    if vector["refused"] is None:
+        assert isinstance(answer, Unsequenced), answer
+        found = json.loads(msgspec.json.encode(answer.message.items))
+        given = ("id", "mono_ms")  # by the gateway
+        shown = [{k: v for k, v in item.items() if k not in given} for item in found]
+        assert shown == vector["items"]
     else:
         assert isinstance(answer, Refusal), answer
         assert answer.reason.value == vector["refused"], answer.detail

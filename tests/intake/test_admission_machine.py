@@ -13,8 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from gateway.app.message import SpoolSide
 from gateway.app.offline import SPOOL_MIGRATIONS
+from gateway.intake.deadletters import Bounds
 from gateway.intake.receipt import EPOCHS_OPEN_MAX
-from gateway.intake.store import Bounds, admit
+from gateway.intake.store import admit
 from gateway.model.time import SiteTime
 from gateway.store.sqlite import transaction
 from tests.support.desk import CONTRACT, alert, data, status, undeclared

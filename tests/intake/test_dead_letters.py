@@ -2,8 +2,7 @@
 
 import json
 
-from gateway.intake.deadletters import dead_letter_place
-from gateway.intake.store import Bounds
+from gateway.intake.deadletters import Bounds, dead_letter_place
 from gateway.intake.wire import Reason
 from gateway.model.cipher import NONCE_BYTES, TAG_BYTES
 from gateway.model.message import REFUSALS_A_RECEIPT_MAX, Receipt

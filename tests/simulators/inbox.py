@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from gateway.intake.admitted import Admitted, Arrival
-from gateway.intake.wire import Refusal, StatusReport, Telemetry
+from gateway.intake.wire import Refusal, StatusReport, Telemetry, Unsequenced
 from gateway.model.delivery import Delivery
 from gateway.model.identity import DeviceId
 from gateway.model.message import Receipt
@@ -93,6 +93,8 @@ class Ledger:
                     marks.setdefault((arrival.device, arrival.status.last.epoch), 0)
                 case Refusal():
                     result.refused.append((arrival.device, arrival.reason))
+                case Unsequenced():
+                    result.stored += 1
                 case Telemetry():  # the first case took it
                     pass
         result.receipts = [

@@ -14,7 +14,8 @@ import msgspec
 from gateway.app.message import SpoolSide
 from gateway.app.offline import SPOOL_MIGRATIONS
 from gateway.intake.admitted import Admitted, Arrival
-from gateway.intake.store import Bounds, admit
+from gateway.intake.deadletters import Bounds
+from gateway.intake.store import admit
 from gateway.intake.wire import Advisory, read
 from gateway.model.contract import Contract, ContractInForce, FieldRule
 from gateway.model.delivery import Delivery
