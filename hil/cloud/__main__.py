@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 failed, 2 unusable input.
 
 import argparse
 import asyncio
+import ipaddress
 import json
 import re
 import signal
@@ -24,6 +25,7 @@ from hil.cloud.presence import AlreadyServedError, Presence
 from hil.cloud.records import pictures, plain_bytes, readable, records
 from hil.cloud.refusal import Refusal
 from hil.cloud.table import HEAD, line, summary
+from hil.cloud.wan import HOST
 
 WATCH_PERIOD_S: Final = 0.25
 EFFECT_TIMEOUT_S: Final = 10
@@ -54,7 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _init(options: argparse.Namespace) -> int:
     from hil.cloud import pki  # noqa: PLC0415  # loads slowly, and only this command needs it
 
-    made = pki.ensure(options.dir, options.site, datetime.now(UTC), options.client_days)
+    made = pki.ensure(
+        options.dir, options.site, datetime.now(UTC), options.client_days, options.address
+    )
     print(f"{options.dir}: {'made ' + ', '.join(made) if made else 'complete, nothing to make'}")
     return 0
 
@@ -68,7 +72,7 @@ def _serve(options: argparse.Namespace) -> int:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await serve(options.dir, options.port, stop)
+        await serve(options.dir, options.listen, options.port, stop)
 
     asyncio.run(until_told())
     return 0
@@ -233,8 +237,16 @@ def _parser() -> argparse.ArgumentParser:
         help="make the client certificate anew, to end in so many days; -1 makes an expired one",
     )
 
-    run = command("serve", _serve, "receive batches over HTTPS on 127.0.0.1")
+    init.add_argument(
+        "--address",
+        type=ipaddress.ip_address,
+        help="of the server, beside localhost; stands in its certificate when that is made",
+    )
+
+    run = command("serve", _serve, "receive batches over HTTPS")
     run.add_argument("--port", type=int, default=0, help="default: the last one, else a free one")
+
+    run.add_argument("--listen", default=HOST, help=f"address; default: {HOST}")
 
     wan = command("wan", _wan, "cut the receiver off, or let it serve again")
     wan.add_argument("state", choices=("up", "down"))

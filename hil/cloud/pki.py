@@ -23,6 +23,8 @@ LEAF_DAYS: Final = 825
 RENEW_BEFORE: Final = timedelta(days=30)
 """A certificate that ends sooner is made anew: a checkout may rest for a year."""
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
 SERVER_NAMES: Final[list[x509.GeneralName]] = [
     x509.DNSName("localhost"),
     x509.IPAddress(ipaddress.IPv4Address("127.0.0.1")),
@@ -36,13 +38,22 @@ class Wanted(NamedTuple):
     name: str
     usage: x509.ObjectIdentifier
     days: int
+    address: Address | None = None
 
 
-def ensure(folder: Path, site: str, now: datetime, client_days: int | None = None) -> list[str]:
+def ensure(
+    folder: Path,
+    site: str,
+    now: datetime,
+    client_days: int | None = None,
+    address: Address | None = None,
+) -> list[str]:
     """Make what is missing, of another site or about to expire; return the files that were written.
 
     With ``client_days`` the client certificate is made anew in any case and ends that many
     days after ``now``; a negative number makes one that has expired.
+
+    ``address`` is one that the server has beside those of loopback.
 
     Files: ``ca.pem ca-key.pem server-cert.pem server-key.pem gateway-cert.pem
     gateway-key.pem recovery-key.pem recovery-public.pem``.
@@ -56,7 +67,7 @@ def ensure(folder: Path, site: str, now: datetime, client_days: int | None = Non
         _write(folder / "ca.pem", _pem(ca), made)
     authority = (ca, ca_key)
 
-    server = Wanted("localhost", ExtendedKeyUsageOID.SERVER_AUTH, LEAF_DAYS)
+    server = Wanted("localhost", ExtendedKeyUsageOID.SERVER_AUTH, LEAF_DAYS, address)
     key = _key(folder / "server-key.pem", made)
     old = _load(folder / "server-cert.pem")
     if old is None or not _serves(old, key, now) or not _issued_by(old, ca):
@@ -137,7 +148,9 @@ def _issue(
         )
     )
     if wanted.usage == ExtendedKeyUsageOID.SERVER_AUTH:
-        draft = draft.add_extension(x509.SubjectAlternativeName(SERVER_NAMES), critical=False)
+        own = [] if wanted.address is None else [x509.IPAddress(wanted.address)]
+        names = x509.SubjectAlternativeName([*SERVER_NAMES, *own])
+        draft = draft.add_extension(names, critical=False)
     return draft.sign(ca_key, hashes.SHA256())
 
 

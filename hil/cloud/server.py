@@ -16,13 +16,15 @@ from hil.cloud.ledger import Ledger
 from hil.cloud.mode import ModeFile, publish
 from hil.cloud.presence import held
 from hil.cloud.uploads import Uploads, named
-from hil.cloud.wan import HOST, Wan, reserved, tls
+from hil.cloud.wan import Wan, reserved, tls
 
 WATCH_PERIOD_S: Final = 0.05
 
 
-async def serve(folder: Path, port: int, stop: asyncio.Event) -> None:
+async def serve(folder: Path, host: str, port: int, stop: asyncio.Event) -> None:
     """Serve ``folder`` on ``port`` (0: the one of last time, else a free one) until ``stop``.
+
+    ``host`` is the address to listen on.
 
     ``serving.json`` holds {port, pid, wan} while it runs. It tells of a mode only when
     that mode is in force, and it goes at the end.
@@ -36,10 +38,10 @@ async def serve(folder: Path, port: int, stop: asyncio.Event) -> None:
         held(folder),
         Ledger(folder) as ledger,
         ThreadPoolExecutor(1, "writer") as worker,
-        reserved(port or _last_port(folder)) as number,
+        reserved(host, port or _last_port(folder)) as number,
     ):
         publish(folder / "port", str(number).encode())
-        wan = Wan(number, tls(folder))
+        wan = Wan(host, number, tls(folder))
         mode = ModeFile(folder)
         app = web.Application(client_max_size=BODY_MAX_BYTES, middlewares=[_behind(wan), named])
         app.router.add_post("/v1/batches/{digest}", Uploads(ledger, mode, worker).post)
@@ -70,7 +72,7 @@ async def _follow(
             state = {"port": wan.port, "pid": os.getpid(), "wan": wanted}
             publish(folder / "serving.json", json.dumps(state).encode())
             effect = "serves" if wanted == "up" else "refuses connections"
-            print(f"WAN {wanted}: https://{HOST}:{wan.port} {effect}", flush=True)
+            print(f"WAN {wanted}: https://{wan.host}:{wan.port} {effect}", flush=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(WATCH_PERIOD_S):
                 await stop.wait()

@@ -55,8 +55,8 @@ def tls(folder: Path) -> ssl.SSLContext:
 
 
 @contextmanager
-def reserved(port: int) -> Iterator[int]:
-    """Keep ``port`` (0: a free one) ours while the WAN is down; yield its number.
+def reserved(host: str, port: int) -> Iterator[int]:
+    """Keep ``port`` (0: a free one) of ``host`` ours while the WAN is down; yield its number.
 
     A socket that is bound and never listens: the kernel refuses connections to it, and
     gives the port to nobody who does not share it on purpose.
@@ -66,14 +66,15 @@ def reserved(port: int) -> Iterator[int]:
     """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as place:
         place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        place.bind((HOST, port))
+        place.bind((host, port))
         yield int(place.getsockname()[1])
 
 
 class Wan:
-    """Opens and cuts the way to one aiohttp server. ``port`` is the one it serves on."""
+    """Opens and cuts the way to one aiohttp server, which serves on ``host`` and ``port``."""
 
-    def __init__(self, port: int, context: ssl.SSLContext) -> None:
+    def __init__(self, host: str, port: int, context: ssl.SSLContext) -> None:
+        self.host = host
         self.port = port
         self._context = context
         self._server: web.Server | None = None
@@ -91,7 +92,7 @@ class Wan:
         door = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
             door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            door.bind((HOST, self.port))
+            door.bind((self.host, self.port))
             self._listener = await asyncio.get_running_loop().create_server(
                 server, sock=door, ssl=self._context, ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S
             )

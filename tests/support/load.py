@@ -25,16 +25,18 @@ Number = tuple[str, int]
 class LoadedDevice:
     """One device; use as ``with``. ``finish`` stops the load, not the link.
 
-    ``wall_ms`` is what its own clock says: Unix time in milliseconds.
+    ``wall_ms`` is what its own clock says: Unix time in milliseconds. ``pace_s`` lies between
+    four messages and the next four; 0: as fast as the outbox drains.
     """
 
-    def __init__(self, folder: Path, *, wall_ms: int = 0) -> None:
+    def __init__(self, folder: Path, *, wall_ms: int = 0, pace_s: float = 0.0) -> None:
         connection = read_connection(folder)
         self.name = connection.id
         self._profile = connection.profile
         self.outbox = Outbox(folder / "outbox.db")
         self.epoch = self.outbox.epoch
         self._wall_ms = wall_ms
+        self._pace_s = pace_s
         self.said: list[str] = []
         self._ending, self._enough = threading.Event(), threading.Event()
         trust = read_trust(folder, connection)
@@ -68,6 +70,7 @@ class LoadedDevice:
             self.outbox.put([self._draft(count + n) for n in range(4)])
             self._link.wake()
             count += 4
+            self._enough.wait(self._pace_s)
 
     def _draft(self, count: int) -> Draft:
         stamp = Stamp("b", count, self._wall_ms)
@@ -80,7 +83,8 @@ class LoadedDevice:
                 item |= {"name": "n", "value": 1.0}
                 return data(stamp, "metric", [item])
             case 6:
-                return data(stamp, "log", [item | {"severity": "info", "template": "tick"}])
+                severity = "error" if count % 16 == 6 else "info"
+                return data(stamp, "log", [item | {"severity": severity, "template": "tick"}])
             case _:
                 seen = {"model": "m@1", "label": "ok", "score": 0.9, "latency_ms": 1.5}
                 return data(stamp, "result", [item | seen])

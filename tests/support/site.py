@@ -60,12 +60,14 @@ class Site:
         *,
         name: str = "plant-a",
         cloud: Cloud | None = None,
+        cloud_host: str = "127.0.0.1",
         program: Sequence[str] = GATEWAY,
         options: Sequence[str] = (),
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="sg-"))
         self.name = name
         self.cloud = cloud
+        self.cloud_host = cloud_host
         self.program = program
         self.mqtt_port, self.web_port = free_port(), free_port()
         self.process: subprocess.Popen[bytes] | None = None
@@ -125,7 +127,7 @@ class Site:
         folder = self.cloud.folder
         return [
             *("--recovery-key", str(folder / "recovery-public.pem")),
-            *("--uplink-url", f"https://127.0.0.1:{self.cloud.serving.port}"),
+            *("--uplink-url", f"https://{self.cloud_host}:{self.cloud.serving.port}"),
             *("--uplink-ca", str(folder / "ca.pem")),
             *("--uplink-certificate", str(folder / "gateway-cert.pem")),
             *("--uplink-key", str(folder / "gateway-key.pem")),
