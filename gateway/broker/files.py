@@ -52,6 +52,7 @@ def mosquitto_conf(limits: BrokerLimits, paths: Paths) -> str:
         "log_type error",
         "log_type warning",
         "log_type notice",
+        "log_type debug",  # else it tells nobody of a topic that it denied (decision 0012)
         "log_timestamp false",  # whoever keeps the lines stamps them
         "connection_messages true",  # else it refuses packets and certificates in silence
         f"listener 0 {paths.socket}",  # the gateway: user and password, in a 0700 folder

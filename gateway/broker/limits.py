@@ -15,7 +15,8 @@ class BrokerLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     mode: Literal["managed", "external"] = "managed"
-    """managed: the gateway starts mosquitto as its child; external: a unit or cluster does."""
+    """managed: the gateway starts mosquitto as its child; external: a unit or cluster does, and
+    what it refuses (a foreign topic, a certificate) stands in its own log only."""
     port: Port = 8883
     """Where devices connect, with a client certificate."""
     listen: str = ""

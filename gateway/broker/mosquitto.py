@@ -1,6 +1,8 @@
 """Debian's mosquitto as a child process: its files, its start, its end."""
 
 import asyncio
+import contextlib
+import fcntl
 import json
 import os
 import pwd
@@ -8,18 +10,25 @@ import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import msgspec
 
+from gateway.broker.denials import listen
 from gateway.broker.files import Paths, mosquitto_conf
 from gateway.broker.limits import BrokerLimits
 from gateway.broker.roles import Document
-from gateway.broker.words import heard
+from gateway.broker.words import Words
 from gateway.model.errors import OperatorFaultError
 
 PLUGIN_NAME = "mosquitto_dynamic_security.so"
 STOP_LIMIT_S = 5.0
 LOG_LINES_KEPT = 20
+PIPE_BYTES = 1_048_576
+"""The most that Linux gives everybody; a tenth of a second of a full load's debug lines."""
+READ_EVERY_S = 0.05
+"""Many lines at one wake of the loop, unless so many have come that the pipe might fill."""
+MANY_BYTES = 65_536
 
 
 class BrokerError(OperatorFaultError):
@@ -84,16 +93,45 @@ def _write_files(
     return folder / "mosquitto.conf"
 
 
+class _Voice(asyncio.Protocol):
+    """What the broker says, read in large pieces; ``over`` is set when it has ended."""
+
+    def __init__(self, hear: Callable[[Words], None]) -> None:
+        self._hear = hear
+        self._rest = b""
+        self._transport: asyncio.ReadTransport | None = None
+        self.over = asyncio.Event()
+        self.last: list[str] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.ReadTransport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._transport is not None and len(data) < MANY_BYTES:
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_later(READ_EVERY_S, self._transport.resume_reading)
+        words, self._rest = listen(self._rest, data)
+        for one in words:
+            self._hear(one)
+            self.last.append(one.text)
+        del self.last[:-LOG_LINES_KEPT]
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- asyncio's signature
+        self.over.set()
+
+
 class Mosquitto:
     """One running broker. It dies with this process, however this process dies."""
 
-    def __init__(
-        self, process: asyncio.subprocess.Process, at: Path, hear: Callable[[str], None]
-    ) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, at: Path, voice: _Voice) -> None:
         self._process = process
         self._at = at
-        self._hear = hear
-        self.said: list[str] = []
+        self._voice = voice
+
+    @property
+    def said(self) -> list[str]:
+        """The last that it said and that was no routine."""
+        return self._voice.last
 
     @property
     def pid(self) -> int:
@@ -102,11 +140,11 @@ class Mosquitto:
 
     @classmethod
     async def start(
-        cls, conf: Path, at: Path, hear: Callable[[str], None] = lambda _: None
+        cls, conf: Path, at: Path, hear: Callable[[Words], None] = lambda _: None
     ) -> "Mosquitto":
         """Start the broker. Returning does not mean that it serves yet: see ``serves``.
 
-        ``hear`` gets each line that it says, while ``ended`` runs.
+        ``hear`` gets what it says that is no routine.
 
         Raises:
             BrokerError: mosquitto or setpriv is not installed.
@@ -118,18 +156,24 @@ class Mosquitto:
                 package = {"setpriv": "util-linux"}.get(name, name)
                 msg = f"{name} is not installed: install Debian's package {package}"
                 raise BrokerError(msg)
-        process = await asyncio.create_subprocess_exec(
-            str(programs["setpriv"]),
-            "--pdeathsig",
-            "KILL",
-            str(programs["mosquitto"]),
-            "-c",
-            str(conf),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        return cls(process, at, hear)
+        ours, its = _pipe()
+        try:
+            loop = asyncio.get_running_loop()
+            _, voice = await loop.connect_read_pipe(lambda: _Voice(hear), ours)
+            process = await asyncio.create_subprocess_exec(
+                str(programs["setpriv"]),
+                "--pdeathsig",
+                "KILL",
+                str(programs["mosquitto"]),
+                "-c",
+                str(conf),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=its,
+            )
+        finally:
+            os.close(its)  # with the broker's own copy ends what is read
+        return cls(process, at, voice)
 
     def serves(self) -> bool:
         """Say whether its unix socket accepts connections."""
@@ -141,15 +185,8 @@ class Mosquitto:
         return True
 
     async def ended(self) -> int:
-        """Return its exit code when it has ended, keeping the last that was no routine."""
-        stream = self._process.stderr
-        if stream is not None:
-            async for raw in stream:
-                line = raw.decode("utf-8", "replace")
-                self._hear(line)
-                if (words := heard(line)) is not None:
-                    self.said.append(words.text)
-                    del self.said[:-LOG_LINES_KEPT]
+        """Return its exit code when it has ended and its last words were heard."""
+        await self._voice.over.wait()
         return await self._process.wait()
 
     async def stop(self) -> None:
@@ -162,3 +199,18 @@ class Mosquitto:
             except TimeoutError:
                 self._process.kill()
                 await self._process.wait()
+        await self._voice.over.wait()
+
+
+def _pipe() -> tuple[BinaryIO, int]:
+    """Return both ends of a pipe, the second one for the broker to write to.
+
+    mosquitto has one thread: if a full pipe stopped it in its words, a gateway that stands
+    still for a moment would stop all devices. So writing to it does not wait; what does not
+    fit is lost, whole lines of it (``pipe(7)``: up to ``PIPE_BUF`` bytes go in as a whole).
+    """
+    ours, its = os.pipe()
+    os.set_blocking(its, False)
+    with contextlib.suppress(OSError):  # as large as it was: its user has used up his share
+        fcntl.fcntl(its, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    return os.fdopen(ours, "rb", buffering=0), its

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Final, Protocol
 
 from gateway.broker.problems import BROKER_DOWN
-from gateway.broker.words import heard
+from gateway.broker.words import Reason, Words
 from gateway.model.allowance import Allowance
 from gateway.model.errors import OperatorFaultError
 from gateway.model.problem import Raised
@@ -34,8 +34,8 @@ class Count(Protocol):
 class Running(Protocol):
     """A started broker. ``ended`` returns when it is dead; ``said`` are its last words."""
 
-    said: list[str]
-
+    @property
+    def said(self) -> list[str]: ...
     @property
     def pid(self) -> int: ...
     def serves(self) -> bool: ...
@@ -62,25 +62,28 @@ class Seen:
 
 
 class Ear:
-    """Hears what mosquitto says: counts what it refused, and logs it within an allowance."""
+    """Hears what mosquitto says: counts what it refused, and logs it within an allowance.
+
+    One a reason, so that a flood of one kind hides no other.
+    """
 
     def __init__(self, clock: Clock, count: Count) -> None:
         self._clock = clock
         self._count = count
-        self._allowance = Allowance(clock.now())
+        self._allowances: dict[Reason | None, Allowance] = {}
 
-    def __call__(self, line: str) -> None:
-        """Hear one line."""
-        words = heard(line)
-        if words is None:
-            return
+    def __call__(self, words: Words) -> None:
+        """Hear one line, said ``words.times``."""
         if words.reason is not None:
-            self._count(REFUSED, 1, reason=words.reason.value)
-        self._allowance, unlogged = self._allowance.spend(self._clock.now())
+            self._count(REFUSED, words.times, reason=words.reason.value)
+        now = self._clock.now()
+        allowance = self._allowances.get(words.reason, Allowance(now))
+        self._allowances[words.reason], unlogged = allowance.spend(now)
         if unlogged is not None:
             reason = f" reason={words.reason.value}" if words.reason else ""
+            times = f" ({words.times} times)" if words.times > 1 else ""
             more = f" ({unlogged} lines before it were not logged)" if unlogged else ""
-            LOG.warning("event=broker-says%s %s%s", reason, words.text, more)
+            LOG.warning("event=broker-says%s %s%s%s", reason, words.text, times, more)
 
 
 async def _serves(broker: Running, end: asyncio.Task[int], clock: Clock) -> bool:

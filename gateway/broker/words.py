@@ -2,8 +2,8 @@
 
 The forms are those of mosquitto 2.0.11 with ``connection_messages true``; the conformance
 suite provokes each. A line of an unknown form is passed on as it is: better one line too
-many than a broker that fails in silence. What the access rules refuse mosquitto says to
-the device only (reason 0x87), at none of the log levels that are bearable in production.
+many than a broker that fails in silence. What the access rules refuse is told apart in
+``denials.py``.
 """
 
 from dataclasses import dataclass
@@ -39,6 +39,9 @@ class Reason(Enum):
     CONNECTIONS = "connections"
     QUEUE = "queue-full"
     EXPELLED = "expelled"
+    FOREIGN_TOPIC = "foreign-topic"
+    DENIED_TOPIC = "denied-topic"
+    FOREIGN_SUBSCRIPTION = "foreign-subscription"
 
 
 # In this order: the first words that stand in a line decide.
@@ -66,6 +69,8 @@ class Words:
 
     text: str
     reason: Reason | None
+    times: int = 1
+    """How often it was said at once; ``text`` is the first of them."""
 
 
 def heard(line: str) -> Words | None:

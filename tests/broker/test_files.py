@@ -64,6 +64,11 @@ def test_the_bounds_are_those_of_the_configuration():
     assert "listener 1 ::1" in lines
 
 
+def test_the_broker_says_what_it_denied():
+    """At no other level does mosquitto 2.0 say it."""
+    assert {"log_dest stderr", "log_type debug"} <= {*settings()}
+
+
 def test_no_line_carries_a_comment_that_would_become_its_value():
     assert [line for line in settings() if "#" in line] == []
 

@@ -1,13 +1,17 @@
 """A broker that ends is started again, ever more slowly, and people are told why."""
 
 import asyncio
+import logging
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import pytest
 
 from gateway.broker.problems import BROKER_DOWN
-from gateway.broker.service import BACK_OFF_MOST_S, START_LIMIT_S, Seen, State, keep
+from gateway.broker.service import BACK_OFF_MOST_S, START_LIMIT_S, Ear, Seen, State, keep
+from gateway.broker.words import Reason, Words
+from gateway.model.allowance import LINES_AT_ONCE
 from gateway.model.problem import Raised
 from tests.simulators.broker import Starts
 from tests.simulators.clock import SteppedClock
@@ -121,3 +125,35 @@ async def test_the_broker_ends_with_the_gateway():
 
 def test_what_status_shows_of_a_broker_is_spelled_for_ever():
     assert [state.value for state in State] == ["starting", "running", "down"]
+
+
+FOREIGN = "device=cam-02 may not publish to line/cam-01/up/data"
+
+
+def test_all_that_was_refused_is_counted_and_told_in_one_line(caplog: pytest.LogCaptureFixture):
+    counted: Counter[str] = Counter()
+
+    def count(counter: str, amount: int, /, **labels: str) -> None:
+        counted[f"{counter}:{labels['reason']}"] += amount
+
+    ear = Ear(SteppedClock(), count)
+    with caplog.at_level(logging.WARNING):
+        ear(Words(FOREIGN, Reason.FOREIGN_TOPIC))
+        ear(Words(FOREIGN, Reason.FOREIGN_TOPIC, 17))
+        ear(Words("Error: Out of memory.", None))
+    assert counted == {"broker_refused_total:foreign-topic": 18}
+    assert [record.getMessage() for record in caplog.records] == [
+        f"event=broker-says reason=foreign-topic {FOREIGN}",
+        f"event=broker-says reason=foreign-topic {FOREIGN} (17 times)",
+        "event=broker-says Error: Out of memory.",
+    ]
+
+
+def test_a_flood_of_one_kind_hides_no_other(caplog: pytest.LogCaptureFixture):
+    ear = Ear(SteppedClock(), lambda *_, **__: None)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(10 * LINES_AT_ONCE):
+            ear(Words(FOREIGN, Reason.FOREIGN_TOPIC))
+        ear(Words("Error: Out of memory.", None))
+    assert len(caplog.records) == LINES_AT_ONCE + 1
+    assert caplog.records[-1].getMessage() == "event=broker-says Error: Out of memory."

@@ -67,6 +67,7 @@ def test_reasons_are_spelled_for_ever() -> None:
     assert {reason.value for reason in Reason} == {
         *("oversize-packet", "malformed-packet", "protocol-error", "certificate", "tls"),
         *("not-authorised", "taken-over", "keepalive", "connections", "queue-full", "expelled"),
+        *("foreign-topic", "denied-topic", "foreign-subscription"),
     }
 
 

@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from gateway.broker.mosquitto import PIPE_BYTES
 from tests.support.processes import command, runs
 from tests.support.raw_device import RawDevice, result
-from tests.support.raw_mqtt import SUCCESS
+from tests.support.raw_mqtt import NOT_AUTHORISED, SUCCESS
 from tests.support.site import Document, Site
 from tests.support.until import until
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
+
+DENIED = "Denied PUBLISH from cam-01 (d0, q0, r0, m0, 'line/cam-02/up/data', ... (1 bytes))\n"
 
 
 @pytest.fixture
@@ -158,6 +161,29 @@ def test_a_gateway_whose_broker_hangs_still_stops_in_time(site: Site) -> None:
     os.kill(broker, signal.SIGSTOP)
     assert site.stop() == 0
     assert not runs(broker)
+
+
+def test_a_gateway_that_stands_still_does_not_stop_its_broker(site: Site) -> None:
+    """Whatever the broker has to say: its one thread must not wait for who should listen."""
+    folder = site.device("cam-01")
+    site.start()
+    assert site.process is not None
+    with RawDevice(folder) as device:
+        device.join()
+        site.process.send_signal(signal.SIGSTOP)
+        for _ in range(3 * PIPE_BYTES // len(DENIED)):
+            device.post("line/cam-02/up/data", b"x", qos=0)
+        assert device.publish("line/cam-02/up/data", b"x") == NOT_AUTHORISED
+        site.process.send_signal(signal.SIGCONT)
+        site.until(
+            lambda now: (
+                now["counters"].get("broker_refused_total:foreign-topic", 0)
+                >= PIPE_BYTES // len(DENIED) // 2
+            ),
+            "what fitted into the pipe was heard",
+        )
+        assert device.say("data", [result()])["data"] == 1
+    assert site.log().count("event=broker-says") < 100
 
 
 def test_a_device_added_while_the_broker_restarts_has_its_certificate_and_gets_in(

@@ -23,6 +23,7 @@ from tests.support.raw_mqtt import (
     MALFORMED_PACKET,
     NOT_AUTHORISED,
     PACKET_TOO_LARGE,
+    SUBSCRIPTION_FAILED,
     SUCCESS,
     ClosedError,
     RawClient,
@@ -194,24 +195,56 @@ def test_an_oversized_packet_ends_the_connection(scene: Scene, version: int) -> 
     scene.logged("reason=oversize-packet", "cam-02", "oversize")
 
 
-def test_a_message_on_another_devices_topic_arrives_nowhere(scene: Scene) -> None:
-    """Mosquitto tells the device, and at bearable log levels nobody else."""
+@pytest.mark.parametrize("version", [5, 4])
+def test_a_message_on_another_devices_topic_arrives_nowhere_and_is_counted_and_named(
+    scene: Scene, version: int
+) -> None:
+    counter = "broker_refused_total:foreign-topic"
     before = scene.site.status()["counters"]
-    with scene.bad() as device:
+    with scene.bad(version=version) as device:
         device.join()
         envelope = json.dumps(device.envelope("data", [result()])).encode()
-        assert device.publish("line/cam-01/up/data", envelope) == NOT_AUTHORISED
-        assert device.publish("line/cam-01/up/status", device.status("offline")) == NOT_AUTHORISED
-    with scene.bad(version=4) as device:
-        device.join()
-        assert device.publish("line/cam-01/up/data", envelope) == SUCCESS, "3.1.1 cannot say no"
+        answer = NOT_AUTHORISED if version == 5 else SUCCESS  # 3.1.1 cannot say no
+        assert device.publish("line/cam-01/up/data", envelope) == answer
+        scene.counted(counter, before.get(counter, 0))
+        assert device.publish("line/cam-01/up/status", device.status("offline")) == answer
+        scene.counted(counter, before.get(counter, 0) + 1)
         device.say("data", [result()])  # behind it on the same connection
+    for channel in ("data", "status"):
+        scene.logged(
+            f"may not publish to line/cam-01/up/{channel}",
+            *("event=broker-says", "reason=foreign-topic", "device=cam-02"),
+        )
     after = scene.site.status()["counters"]
     assert after["messages_stored_total"] == before["messages_stored_total"] + 1
     assert scene.site.of("cam-01")["state"] == "online"
 
 
+def test_what_a_device_calls_its_topic_does_not_stand_in_the_log(scene: Scene) -> None:
+    with scene.bad() as device:
+        device.join()
+        assert device.publish(f"private/{SECRET}", b"{}") == NOT_AUTHORISED
+    scene.logged("reason=foreign-topic", "device=cam-02", "a topic that the protocol does not have")
+    assert SECRET not in scene.site.log()
+
+
+@pytest.mark.parametrize("version", [5, 4])
+def test_a_device_that_listens_for_another_hears_nothing_and_is_named(
+    scene: Scene, version: int
+) -> None:
+    counter = "broker_refused_total:foreign-subscription"
+    before = scene.site.counter(counter)
+    with scene.bad(version=version) as device:
+        device.join()
+        answer = NOT_AUTHORISED if version == 5 else SUBSCRIPTION_FAILED
+        assert device.subscribe("line/cam-01/down/#") == answer
+    scene.counted(counter, before)
+    scene.logged("may not subscribe to line/cam-01/down/#", "device=cam-02")
+
+
 def test_the_last_will_of_a_device_cannot_speak_for_another(scene: Scene) -> None:
+    counter = "broker_refused_total:foreign-topic"
+    before = scene.site.counter(counter)
     device = scene.bad()
     device._will = Will("line/cam-01/up/status", device.status("offline"))
     with device:
@@ -220,6 +253,8 @@ def test_the_last_will_of_a_device_cannot_speak_for_another(scene: Scene) -> Non
     with scene.bad() as device:
         device.join()  # the gateway has heard the broker since
     assert scene.site.of("cam-01")["state"] == "online"
+    scene.counted(counter, before)
+    scene.logged("may not publish to line/cam-01/up/status", "device=cam-02")
 
 
 def test_a_device_without_a_certificate_is_not_let_in(scene: Scene) -> None:
