@@ -12,7 +12,7 @@ from typing import Final
 from gateway.cli.exits import DONE
 from gateway.cli.where import HELP
 
-NOUNS: Final = ("init", "run", "status", "config", "clock", "device", "profile", "spool")
+NOUNS: Final = ("init", "run", "status", "config", "clock", "device", "keys", "profile", "spool")
 
 
 def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:

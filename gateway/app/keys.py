@@ -4,6 +4,7 @@ import os
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -14,6 +15,8 @@ from gateway.identity.secret import Secret
 from gateway.model.cipher import NONCE_BYTES, Cipher
 from gateway.model.time import SiteTime
 from gateway.store.sqlite import transaction
+
+SET_ASIDE: Final = "spool.db.aside-*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,15 @@ class Keys:
     folder: Path
     wrapping: Wrapping
     cipher: Cipher
+
+    @property
+    def kek_file(self) -> Path:
+        """Where the key-encryption key lies."""
+        return kek_files.path_of(self.folder, self.wrapping.kek.name)
+
+    def set_aside(self) -> bool:
+        """Return whether a queue lies beside that was set aside, sealed under older keys."""
+        return any(self.folder.parent.glob(SET_ASIDE))
 
 
 def begin(

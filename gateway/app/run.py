@@ -17,6 +17,7 @@ from gateway.app.device import Fleet
 from gateway.app.message import Queue
 from gateway.app.opened import Opened, opened
 from gateway.app.patience import patiently
+from gateway.app.rekeying import Rekeying
 from gateway.app.session import Session
 from gateway.app.site import Site
 from gateway.app.trusted_clock import TrustedClock
@@ -123,11 +124,15 @@ async def serve(
         )
         trusted = TrustedClock(clock, files.state, voices)
         jobs["site-time"] = patiently(trusted.run, "state.db", voices)
+        walking = await stack.enter_async_context(files.spool.reader())
+        rekeying = Rekeying(files.keys, files.state, files.spool, walking, clock, voices, point)
+        jobs["keys"] = patiently(rekeying.run, "spool.db", voices)
 
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         for name, job in jobs.items():
             tasks.create_task(job, name=name)
-        routes = control.Routes(site, fleet, files.spool.reader, trusted.routes())
+        more = [*trusted.routes(), *rekeying.routes()]
+        routes = control.Routes(site, fleet, files.spool.reader, more)
         await stack.enter_async_context(control.serving(routes, files.places.runtime))
         serving = web_http.serving(site, page, viewers, config.web.port)
         ready(await stack.enter_async_context(serving))

@@ -46,4 +46,23 @@ CLOCK_DOUBTFUL: Final = Problem(
     ),
 )
 
-PROBLEMS: Final = (CLOCK_DOUBTFUL, CERTIFICATE_EXPIRES_SOON, RECOVERY_KEY_ON_SITE)
+KEK_ON_DISK: Final = Problem(
+    code="queue-key-in-a-file",
+    severity=Severity.NOTICE,
+    title="The key of the queue lies in a file of this machine",
+    cause=(
+        "What waits in the queue is encrypted, and the key lies in a file that only this user "
+        "reads. Whoever takes the whole disk takes both."
+    ),
+    action=(
+        "Keep the machine locked up, or its disk encrypted. A later release seals the key to "
+        "the machine's TPM."
+    ),
+)
+
+PROBLEMS: Final = (
+    CLOCK_DOUBTFUL,
+    CERTIFICATE_EXPIRES_SOON,
+    RECOVERY_KEY_ON_SITE,
+    KEK_ON_DISK,
+)

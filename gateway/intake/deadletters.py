@@ -6,11 +6,13 @@ Their payloads are sealed as those of good messages are: a refused message may h
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from gateway.intake.wire import Refusal
 from gateway.model.cipher import Cipher
 from gateway.model.identity import DeviceId
 from gateway.model.message import Key
+from gateway.model.sealed import SealedTable
 from gateway.model.time import SiteTime
 
 
@@ -84,3 +86,12 @@ def dead_letter_place(
 ) -> str:
     """Return what a payload is bound to; spelled for ever, as it opens under nothing else."""
     return f"dead|{device}|{epoch}|{stream}|{seq}|{received_ms}"
+
+
+TABLE: Final = SealedTable(
+    "dead_letter",
+    "SELECT id, key_id FROM dead_letter WHERE id > ? ORDER BY id LIMIT ?",
+    "SELECT key_id, payload, device, epoch, stream, seq, received_ms FROM dead_letter WHERE id = ?",
+    lambda row: dead_letter_place(row[2], row[3], row[4], row[5], row[6]),
+    "UPDATE dead_letter SET payload = ?, key_id = ? WHERE id = ?",
+)

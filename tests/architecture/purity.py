@@ -50,6 +50,7 @@ STORES = {
     "spool/counted.py": "what came in and what was dropped, in numbers",
     "identity/keystore.py": "the wrapped data keys, and the floors",
     "intake/deadletters.py": "what was refused",
+    "spool/resealing.py": "the tables with sealed values",
     "spool/due.py": "what waits to be sent",
     "spool/gaps.py": "what each device missed",
     "spool/ending.py": "the one way out of the queue",

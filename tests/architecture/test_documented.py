@@ -25,6 +25,7 @@ CODES = {
         "device-key-conflict",
         "device-silent",
         "disk-write-failed",
+        "queue-key-in-a-file",
         "recovery-key-on-site",
     ),
     *("uplink-misconfigured", "uplink-offline"),
