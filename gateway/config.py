@@ -17,7 +17,7 @@ from gateway.broker.limits import BrokerLimits, queue_findings
 from gateway.health.limits import AuditLimits
 from gateway.intake.limits import IntakeLimits
 from gateway.model.errors import OperatorFaultError
-from gateway.spool.limits import SpoolLimits
+from gateway.spool.limits import SpoolLimits, budget_findings
 from gateway.uplink.limits import UplinkLimits
 from gateway.web.limits import Limits as WebLimits
 
@@ -100,6 +100,7 @@ def parse(content: bytes, name: str, folder: Path) -> Config:
         devices=config.intake.max_devices,
         message_bytes=config.intake.planned_message_bytes,
     )
+    findings += budget_findings(config.spool)
     config = _with_absolute_paths(config, folder)
     findings += _socket_findings(config.site.runtime_dir)
     if findings:

@@ -54,7 +54,6 @@ class Fleet:
     data: Link | None = None
     behind: bool = False
     """The broker has not learned of a device yet."""
-    _told_open: set[str] = field(default_factory=set[str])
 
     async def load(self, used: Mapping[DeviceId, Origin]) -> None:
         """Read the inventory; ``used`` tells who was heard before this start.
@@ -86,8 +85,7 @@ class Fleet:
         )
 
     def _say_what_is_not_private(self) -> None:
-        for name in set(self.open_contracts()) - self._told_open:
-            self._told_open.add(name)
+        for name in self.open_contracts():
             LOG.warning(
                 "event=not-differentially-private contract=%s lets result rows leave the site", name
             )
@@ -155,7 +153,6 @@ class Fleet:
     async def _tell_broker(self, device: Device) -> None:
         """Let a new device in, if there is a connection; the next one does it for all."""
         if self.control is None or self.data is None:
-            self.behind = True  # a connection that just begins may have asked who there is already
             return
         try:
             await self.control.add(device.id, device.access)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import aiosqlite
 
 from gateway.app.bell import Bell
+from gateway.app.space import Boundless, Rooms
 from gateway.config import Config
 from gateway.intake import store as intake_store
 from gateway.intake.admitted import Admitted, Arrival
@@ -18,6 +19,7 @@ from gateway.model.contract import ContractInForce
 from gateway.model.gaps import DayCount
 from gateway.model.message import Key, Message
 from gateway.model.outcome import MessageClass
+from gateway.model.room import Room
 from gateway.model.time import Clock, SiteTime
 from gateway.privacy.anonymise import Leaves, anonymise, blend
 from gateway.spool import due, gaps, store, trace
@@ -41,7 +43,7 @@ class SpoolSide:
     """What the intake's transaction asks of the spool."""
 
     contracts: Mapping[str, ContractInForce]
-    data_bytes_max: int
+    left: Callable[[sqlite3.Connection], Room]
     cipher: Cipher
 
     def enqueue(self, db: sqlite3.Connection, messages: Sequence[Message], now: SiteTime) -> None:
@@ -54,9 +56,9 @@ class SpoolSide:
         """Record dead letters."""
         store.bury(db, letters, now)
 
-    def crowded(self, db: sqlite3.Connection) -> bool:
-        """Say whether devices must hold their data back."""
-        return store.crowded(db, self.data_bytes_max)
+    def room(self, db: sqlite3.Connection) -> Room:
+        """Say what this transaction may store."""
+        return self.left(db)
 
     def tally(self, db: sqlite3.Connection, counts: Sequence[DayCount], now: SiteTime) -> None:
         """Add to the gap reports."""
@@ -89,6 +91,9 @@ class Queue:
     entropy: Callable[[int], bytes]
     point: Callable[[str], None]
     changed: Callable[[], None]
+    space: Rooms = field(default_factory=Boundless)
+    under_way: str = ""
+    """The batch that was handed out last: the cloud may have it already."""
     bell: Bell = field(default_factory=Bell)
     _since_seal: int = 0
     _idle: bool = True
@@ -108,9 +113,10 @@ class Queue:
             intake_store.admit,
             batch,
             now=self.clock.site(),
-            spool=SpoolSide(self.contracts, self.config.spool.data_bytes_max, self.cipher),
+            spool=SpoolSide(self.contracts, self.space.left, self.cipher),
             bounds=bounds,
         )
+        self.space.tell()
         self._since_seal += result.stored
         if self._idle or result.alerts or self._since_seal >= self.config.uplink.batch_max_messages:
             self.bell.ring()
@@ -186,7 +192,7 @@ class Queue:
             found = await trace.next_batch(self.reader, self.cipher, now, last)
         if found is None:
             return None
-        self._last_sent = found.message_class
+        self._last_sent, self.under_way = found.message_class, found.sha256
         self.point("before-send")
         return Batch(found.sha256, found.body, found.message_class, found.rows, found.items)
 
@@ -216,13 +222,14 @@ class Queue:
 
     async def sweep(self) -> int:
         """End what has outlived its retention, and hold trace and alerts in bounds."""
-        limits = self.config.spool
+        limits, roomy = self.config.spool, self.space.roomy()
 
         def unit(db: sqlite3.Connection, now: SiteTime) -> int:
             ended = store.expire(db, now)
             gaps.forget(db, now)
             store.prune(db, now, trace_rows=limits.trace_rows_max, alerts=limits.alerts_shown_max)
-            give_back(db, PAGES_GIVEN_BACK_MAX, kept=SPARE_PAGES_KEPT)
+            if roomy:  # else the queue needs them itself, and another program would take them
+                give_back(db, PAGES_GIVEN_BACK_MAX, kept=SPARE_PAGES_KEPT)
             return ended
 
         return await self.spool.write(unit, self.clock.site())

@@ -6,8 +6,6 @@ from typing import NoReturn
 
 from gateway.app.session import AGAIN_AFTER_WRITE_FAILURE_S
 from gateway.app.voices import Voices
-from gateway.intake.problems import WRITE_FAILED
-from gateway.model.problem import Raised
 
 
 async def patiently(begin: Callable[[], Awaitable[None]], file: str, voices: Voices) -> NoReturn:
@@ -20,5 +18,5 @@ async def patiently(begin: Callable[[], Awaitable[None]], file: str, voices: Voi
         try:
             await begin()
         except sqlite3.Error as error:
-            voices.report(Raised(WRITE_FAILED, file, str(error)))
+            voices.refused(file, error)
         await voices.clock.sleep(AGAIN_AFTER_WRITE_FAILURE_S)

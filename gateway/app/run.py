@@ -20,6 +20,7 @@ from gateway.app.patience import patiently
 from gateway.app.rekeying import Rekeying
 from gateway.app.session import Session
 from gateway.app.site import Site
+from gateway.app.space import kept
 from gateway.app.trusted_clock import TrustedClock
 from gateway.app.voices import Voices
 from gateway.broker import service as broker_service
@@ -33,6 +34,7 @@ from gateway.intake.store import origins
 from gateway.model.errors import OperatorFaultError
 from gateway.model.time import UnixMs
 from gateway.spool import service as spool_service
+from gateway.spool.disk import Store
 from gateway.uplink.connectivity import Standing, start
 from gateway.uplink.https import Https
 from gateway.uplink.service import Uplink
@@ -85,6 +87,14 @@ async def serve(
             point=point,
             changed=voices.news,
         )
+        space = kept(
+            config.spool,
+            Store(files.places.spool_db, config.spool.state_reserve_bytes),
+            files.spool,
+            voices,
+            lambda: queue.under_way,
+        )
+        queue.space = space
         password = _password(config)
         socket_path = Path(config.broker.socket or files.places.runtime / "broker.sock")
         session = Session(str(socket_path), password, fleet, queue, seen, voices, point)
@@ -119,6 +129,7 @@ async def serve(
         every_s = config.spool.sweep_every_s
         retention = partial(spool_service.run, queue.sweep, clock=clock, every_s=every_s)
         jobs["retention"] = patiently(retention, "spool.db", voices)
+        jobs["room"] = patiently(space.run, "spool.db", voices)
         jobs["certificates"] = identity_service.run(
             clock=clock, facts=fleet.facts, report=voices.report, clear=voices.clear_code
         )

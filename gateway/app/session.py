@@ -17,14 +17,13 @@ from gateway.broker.roles import CONTROL_LINK, DATA_LINK, GATEWAY
 from gateway.broker.service import SUBJECT, Seen, State
 from gateway.fleet.problems import DEVICE_SILENT
 from gateway.intake.admitted import Admitted
-from gateway.intake.problems import DEAD_LETTERS, KEY_CONFLICT, WRITE_FAILED
+from gateway.intake.problems import DEAD_LETTERS, KEY_CONFLICT
 from gateway.intake.service import Intake
 from gateway.intake.wire import Read, Reason, StatusReport, device_of, is_status, read
 from gateway.model.delivery import Delivery
 from gateway.model.identity import DeviceId
 from gateway.model.problem import Problem, Raised
 from gateway.model.time import SiteTime
-from gateway.spool.problems import DATA_HELD_BACK
 
 LOG = logging.getLogger(__name__)
 
@@ -78,10 +77,17 @@ class Session:
                     await broker.stop()
             except* sqlite3.Error as failed:
                 pause_s = AGAIN_AFTER_WRITE_FAILURE_S
-                self.voices.report(Raised(WRITE_FAILED, "spool.db", str(failed.exceptions[0])))
+                self._refused(failed)
             self.fleet.control = self.fleet.data = None
             self.voices.news()
             await self.voices.clock.sleep(pause_s)
+
+    def _refused(self, failed: ExceptionGroup[sqlite3.Error]) -> None:
+        first: BaseException = failed
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        if isinstance(first, sqlite3.Error):
+            self.voices.refused("spool.db", first)
 
     @property
     def _external(self) -> bool:
@@ -198,7 +204,9 @@ class Session:
         count = self.voices.register.count
         count(STORED, result.stored)
         count("messages_duplicate_total", result.duplicates)
-        self.voices.clear(WRITE_FAILED, "spool.db")
+        self.voices.written("spool.db")
+        for stream, messages in result.held.items():
+            count("messages_held_back_total", messages, stream=stream.value)
         for device, reason in result.refused:
             count("messages_refused_total", 1, reason=reason.value)
             if reason is not Reason.UNKNOWN_DEVICE:
@@ -210,10 +218,6 @@ class Session:
             count("messages_refused_total", 1, reason=Reason.CONFLICT.value)
             detail = f"{key.stream.value} {key.seq} of epoch {key.epoch}"
             self._accuse(KEY_CONFLICT, key.device, detail)
-        if result.crowded:
-            self.voices.report(Raised(DATA_HELD_BACK, "queue"))
-        else:
-            self.voices.clear(DATA_HELD_BACK, "queue")
         if result.stored or result.refused or result.conflicts:
             self.voices.news()
 

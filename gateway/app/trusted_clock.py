@@ -10,7 +10,6 @@ from gateway.app.control import reply
 from gateway.app.voices import Voices
 from gateway.identity.problems import CLOCK_DOUBTFUL
 from gateway.identity.trusted_time import SUBJECT
-from gateway.intake.problems import WRITE_FAILED
 from gateway.store import site_time
 from gateway.store.sqlite import Engine
 
@@ -30,7 +29,7 @@ class TrustedClock:
         while True:
             self.adjust()
             await self.state.write(site_time.raise_floor, self.clock.site())
-            self.voices.clear(WRITE_FAILED, "state.db")
+            self.voices.written("state.db")
             await self.clock.sleep(FLOOR_EVERY_S)
 
     def adjust(self) -> str:

@@ -1,9 +1,11 @@
 """How services speak: problems that stand, counters, and news for whoever shows them."""
 
 import logging
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from gateway.app.refusal import PROBLEMS, Judge, judge
 from gateway.health.register import Register
 from gateway.model.problem import Problem, Raised
 from gateway.model.time import Clock
@@ -18,6 +20,22 @@ class Voices:
     clock: Clock
     register: Register = field(default_factory=Register)
     listeners: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
+
+    judge: Judge = judge
+    """Says which problem a refused write is."""
+
+    def refused(self, file: str, error: sqlite3.Error) -> None:
+        """Say that ``file`` could not be written, and why, as the one problem that it is."""
+        raised = self.judge(file, error)
+        for problem in PROBLEMS:
+            if problem is not raised.problem:
+                self.clear(problem, file)
+        self.report(raised)
+
+    def written(self, file: str) -> None:
+        """Say that ``file`` was written: whatever stood against that is over."""
+        for problem in PROBLEMS:
+            self.clear(problem, file)
 
     def news(self) -> None:
         """Tell the listeners that something changed."""

@@ -1,10 +1,12 @@
 """What a committed batch means to its devices and to the counters. Pure."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from gateway.intake.wire import Reason, Refusal, StatusReport, Telemetry, Unsequenced
 from gateway.model.identity import DeviceId
 from gateway.model.message import Key, Receipt
+from gateway.model.outcome import Stream
 
 Arrival = Telemetry | StatusReport | Unsequenced | Refusal
 """What one delivery says, as ``wire.read`` or ``mapped.read_mapped`` found it."""
@@ -23,5 +25,7 @@ class Admitted:
     lost: list[tuple[DeviceId, int]] = field(default_factory=list[tuple[DeviceId, int]])
     """Messages that a device has just declared lost."""
     crowded: bool = False
-    """The data of this site has reached its budget: devices are asked to hold theirs."""
+    """The queue is short of room: devices are asked to hold their data."""
+    held: Counter[Stream] = field(default_factory=Counter[Stream])
+    """Messages that were not stored for want of room; their devices keep them."""
     opened: list[DeviceId] = field(default_factory=list[DeviceId])

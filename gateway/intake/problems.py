@@ -25,8 +25,10 @@ WRITE_FAILED: Final = Problem(
     "disk-write-failed",
     Severity.CRITICAL,
     "The gateway cannot write to its disk",
-    "The disk is full, read-only or broken. Devices keep their messages; nothing was receipted.",
-    "Free space on the gateway's data disk or replace it, then watch this message go away.",
+    "The disk answers with errors, or a file of the gateway does not let it in. Devices keep their "
+    "messages; nothing is receipted. A full or read-only disk has a message of its own.",
+    "Read the system's log (dmesg) for errors of the disk and replace it if it has any; else check "
+    "owner and rights of the gateway's state folder. Then watch this message go away.",
 )
 
 ALL: Final = (KEY_CONFLICT, DEAD_LETTERS, WRITE_FAILED)

@@ -62,6 +62,10 @@ class Marks:
         self._advance()
         return Admission.NEW
 
+    def has(self, seq: int) -> bool:
+        """Say whether ``seq`` lies at or below the mark and is stored: a resend takes no room."""
+        return seq <= self.mark and (seq in self.stored or self.known(seq) is not None)
+
     def _declare_gap(self, base: int) -> None:
         had = [seq for seq in self.ahead if seq < base]
         self.lost += base - 1 - self.mark - len(had)

@@ -38,6 +38,7 @@ from gateway.model.gaps import DayCount
 from gateway.model.identity import DeviceId
 from gateway.model.message import REFUSALS_A_RECEIPT_MAX, Key, Message, Receipt
 from gateway.model.outcome import MessageClass, Stream
+from gateway.model.room import Room
 from gateway.model.time import SiteTime
 
 ANY_CONFLICT: Final = (Stream.DATA.value, 1, Reason.CONFLICT.value)
@@ -55,7 +56,7 @@ class Spool(Protocol):
     def bury(
         self, db: sqlite3.Connection, letters: Sequence[tuple[Key, str]], now: SiteTime
     ) -> None: ...
-    def crowded(self, db: sqlite3.Connection) -> bool: ...
+    def room(self, db: sqlite3.Connection) -> Room: ...
     def tally(self, db: sqlite3.Connection, counts: Sequence[DayCount], now: SiteTime) -> None: ...
 
 
@@ -90,7 +91,8 @@ def admit(
     Crash: before the commit nothing of the batch exists and the devices resend it; after
     it the resend is a duplicate and is answered with the same marks.
     """
-    work = _Work(db, now, bounds, spool.cipher)
+    room = spool.room(db)
+    work = _Work(db, now, bounds, spool.cipher, room)
     for arrival, payload in batch:
         match arrival:
             case StatusReport():
@@ -107,16 +109,22 @@ def admit(
     spool.enqueue(db, work.messages, now)
     spool.bury(db, work.buried, now)
     spool.tally(db, work.counts(), now)
-    return work.finish(crowded=spool.crowded(db))
+    return work.finish(crowded=room.pause)
 
 
 class _Work:
     """The state of one transaction. It lives on the writer thread and ends with the commit."""
 
     def __init__(
-        self, db: sqlite3.Connection, now: SiteTime, bounds: Bounds, cipher: Cipher
+        self,
+        db: sqlite3.Connection,
+        now: SiteTime,
+        bounds: Bounds,
+        cipher: Cipher,
+        room: Room,
     ) -> None:
         self._db = db
+        self._room = room
         self._now = now
         self._bounds = bounds
         self._cipher = cipher
@@ -141,7 +149,8 @@ class _Work:
     def refuse(self, refusal: Refusal, payload: bytes) -> None:
         """Keep a refusal that has no place in any stream."""
         self._result.refused.append((refusal.device, refusal.reason))
-        self._keep_dead(refusal, None, payload)
+        if self._room.take(Stream.DATA, len(payload)):  # else it is counted, and not kept
+            self._keep_dead(refusal, None, payload)
 
     def offer(
         self, place: Numbered, message: Message | None, refusal: Refusal | None, payload: bytes
@@ -152,7 +161,12 @@ class _Work:
         if origin.state != "open":
             origin.refused.append((key.stream.value, key.seq, Reason.CONFLICT.value))
             return
-        admission = origin.marks[key.stream].offer(key.seq, place.base, place.digest)
+        marks = origin.marks[key.stream]
+        if not marks.has(key.seq) and not self._room.take(key.stream, len(payload)):
+            # Its device keeps it: neither it nor the gap it declares may move the mark.
+            self._result.held[key.stream] += 1
+            return
+        admission = marks.offer(key.seq, place.base, place.digest)
         match admission:
             case Admission.NEW if message is not None:
                 origin.received += 1

@@ -173,12 +173,6 @@ def bury(db: sqlite3.Connection, letters: Sequence[tuple[Key, str]], now: SiteTi
         record(db, where, [key.seq], End(Outcome.DEAD_LETTERED, now, why=reason))
 
 
-def crowded(db: sqlite3.Connection, data_bytes_max: int) -> bool:
-    """Return whether results, metrics and logs together have reached their budget."""
-    row = db.execute("SELECT sum(bytes) FROM depth WHERE class <> 'alert'").fetchone()
-    return int(row[0] or 0) >= data_bytes_max
-
-
 def seal(
     db: sqlite3.Connection,
     batch: SealedBatch,

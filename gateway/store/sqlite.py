@@ -243,6 +243,29 @@ class Engine:
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, whole)
 
+    async def checkpoint(self) -> bool:
+        """Bring the WAL into the file and give its space to the disk.
+
+        False, and nothing is lost, while a reader still needs it: ask again later.
+
+        Raises:
+            sqlite3.Error: the file or disk refused; what was committed stays committed.
+        """
+        db = self._db
+        if db is None:
+            msg = f"{self.path.name} is not open"
+            raise RuntimeError(msg)
+
+        def whole() -> bool:
+            # A reader that stays must not hold up the writer, and with it every receipt.
+            db.execute("PRAGMA busy_timeout = 0")
+            try:
+                return not db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            finally:
+                db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, whole)
+
     @asynccontextmanager
     async def reader(self) -> AsyncGenerator[aiosqlite.Connection]:
         """Open a read-only connection that sees committed data only."""

@@ -1,5 +1,6 @@
 """What a session says of its devices, and for how long."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -62,11 +63,11 @@ async def test_refusals_are_forgiven_when_a_device_has_sent_nothing_wrong_for_a_
     assert standing(session) == set()
 
 
-def test_a_queue_at_its_budget_is_a_problem_until_there_is_room(session: Session):
-    session.admitted(Admitted(stored=1, crowded=True))
-    assert standing(session) == {("data-held-back", "queue")}
-    session.admitted(Admitted(stored=1))
-    assert standing(session) == set()
+def test_messages_that_were_held_back_are_counted_by_their_stream(session: Session):
+    session.admitted(Admitted(held=Counter({Stream.ALERT: 2, Stream.DATA: 3})))
+    counters = session.voices.register.counters
+    assert counters["messages_held_back_total:alert"] == 2
+    assert counters["messages_held_back_total:data"] == 3
 
 
 def test_messages_that_a_device_declared_lost_are_counted_and_logged(session: Session, caplog):

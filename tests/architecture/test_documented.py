@@ -19,11 +19,19 @@ from tools.reference import (
 # A code leaves the process and is spelled for ever: a new one is added here, none is taken off.
 CODES = {
     "clock-doubtful",
-    *("batches-parked", "broker-down", "certificate-expires-soon", "dead-letters-many"),
+    *(
+        "alerts-held-back",
+        "batches-parked",
+        "broker-down",
+        "certificate-expires-soon",
+        "dead-letters-many",
+    ),
     *(
         "data-held-back",
         "device-key-conflict",
         "device-silent",
+        "disk-full",
+        "disk-read-only",
         "disk-write-failed",
         "queue-key-in-a-file",
         "recovery-key-on-site",

@@ -1,7 +1,5 @@
 """What devices go through, as stories on a real file: marks, gaps, resends, conflicts."""
 
-from pathlib import Path
-
 from gateway.intake.wire import Reason
 from gateway.model.message import Receipt
 from tests.support.desk import Desk, alert, data, status, undeclared
@@ -171,13 +169,3 @@ async def test_a_gap_that_a_device_declares_is_told_once(desk: Desk):
     result = await desk.take(data(60, base=51))
     assert result.lost == [("cam-01", 49)]
     assert (await desk.take(data(61, base=51))).lost == []
-
-
-async def test_data_at_its_budget_asks_every_device_to_hold_back_and_alerts_go_on(tmp_path: Path):
-    async with Desk(tmp_path / "spool.db", data_bytes_max=400) as desk:
-        assert (await desk.take(data(1))).crowded is False
-        result = await desk.take(*[data(seq) for seq in range(2, 30)])
-        assert result.crowded
-        assert result.receipts == [("cam-01", Receipt(7, 0, 29, pause=("data",)))]
-        result = await desk.take(alert(1))
-        assert (result.alerts, result.receipts[0][1].alert) == (1, 1)

@@ -16,6 +16,7 @@ from gateway.app.offline import SPOOL_MIGRATIONS
 from gateway.intake.deadletters import Bounds
 from gateway.intake.receipt import EPOCHS_OPEN_MAX
 from gateway.intake.store import admit
+from gateway.model.room import boundless
 from gateway.model.time import SiteTime
 from gateway.store.sqlite import transaction
 from tests.support.desk import CONTRACT, alert, data, status, undeclared
@@ -69,7 +70,7 @@ class AdmissionMachine(RuleBasedStateMachine):
                 self.db,
                 arrivals,
                 now=SiteTime(self.now),
-                spool=SpoolSide({CONTRACT.sha256: CONTRACT}, data_bytes_max=1 << 40, cipher=CIPHER),
+                spool=SpoolSide({CONTRACT.sha256: CONTRACT}, lambda _: boundless(), CIPHER),
                 bounds=Bounds(1000, 64),
             )
         answered = {receipt.epoch: receipt for _, receipt in result.receipts}

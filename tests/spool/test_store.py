@@ -209,15 +209,6 @@ def test_the_trace_is_pruned_from_its_oldest_end_and_the_tally_goes_on(db):
     assert rows(db, "SELECT messages FROM tally") == [(5,)]
 
 
-def test_results_metrics_and_logs_share_one_budget_and_alerts_never_count_into_it(db):
-    keep(db, message(1), message(2, METRIC), message(3, LOG), message(4, ALERT))
-    size = sum(n for (n,) in rows(db, "SELECT bytes FROM depth WHERE class <> 'alert'"))
-    assert store.crowded(db, size)
-    assert not store.crowded(db, size + 1)
-    store.expire(db, SiteTime(NOW + 10**6 * HOUR_MS))
-    assert not store.crowded(db, 1)
-
-
 def test_dead_letters_end_under_the_name_of_their_stream(db):
     store.bury(db, [(message(1, one).key, "contract") for one in (ALERT, METRIC)], NOW)
     assert rows(db, "SELECT stream, class, outcome FROM ended ORDER BY id") == [

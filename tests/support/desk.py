@@ -5,6 +5,7 @@ gateway would answer and keep.
 """
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +21,7 @@ from gateway.intake.wire import Advisory, read
 from gateway.model.contract import Contract, ContractInForce, FieldRule
 from gateway.model.delivery import Delivery
 from gateway.model.message import Receipt
+from gateway.model.room import Room, boundless
 from gateway.model.time import SiteTime
 from gateway.store.sqlite import Engine
 from tests.support.spooled import CIPHER
@@ -105,12 +107,12 @@ class Desk:
         path: Path,
         bounds: Bounds | None = None,
         contract: ContractInForce = CONTRACT,
-        data_bytes_max: int = 1 << 40,
     ) -> None:
         self.path = path
         self.now_ms = 1_000_000
         self.bounds = bounds or Bounds(dead_letters_max=1_000, payload_bytes=64)
-        self._spool = SpoolSide({contract.sha256: contract}, data_bytes_max, CIPHER)
+        self.room: Callable[[], Room] = boundless
+        self._spool = SpoolSide({contract.sha256: contract}, lambda _: self.room(), CIPHER)
         self._stack = AsyncExitStack()
         self.engine = Engine(path, SPOOL_MIGRATIONS)
 
