@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.app.bell import Bell
 from gateway.broker.dynsec import Dynsec
 from gateway.broker.mqtt import Link
 from gateway.config import Config
@@ -34,6 +35,9 @@ class UnusableRequestError(Exception):
     """A request to the control API names something that cannot be used."""
 
 
+TAUGHT_WITHIN_S = 2.0
+
+
 @dataclass(slots=True)
 class Fleet:
     """The devices of the site and what each may do."""
@@ -54,6 +58,9 @@ class Fleet:
     data: Link | None = None
     behind: bool = False
     """The broker has not learned of a device yet."""
+    taught: Bell = field(default_factory=Bell)
+    """Rings when the broker has learned of every device."""
+    _told_open: set[str] = field(default_factory=set[str])
 
     async def load(self, used: Mapping[DeviceId, Origin]) -> None:
         """Read the inventory; ``used`` tells who was heard before this start.
@@ -85,7 +92,8 @@ class Fleet:
         )
 
     def _say_what_is_not_private(self) -> None:
-        for name in self.open_contracts():
+        for name in set(self.open_contracts()) - self._told_open:
+            self._told_open.add(name)
             LOG.warning(
                 "event=not-differentially-private contract=%s lets result rows leave the site", name
             )
@@ -151,8 +159,14 @@ class Fleet:
         )
 
     async def _tell_broker(self, device: Device) -> None:
-        """Let a new device in, if there is a connection; the next one does it for all."""
+        """Let a new device in, if there is a connection; the next one does it for all.
+
+        One that just begins is waited for, or the device would be turned away meanwhile.
+        """
         if self.control is None or self.data is None:
+            self.behind = True  # it may have asked who there is already
+            self.taught.silence()
+            await self.taught.wait(TAUGHT_WITHIN_S)
             return
         try:
             await self.control.add(device.id, device.access)

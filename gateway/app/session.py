@@ -161,6 +161,8 @@ class Session:
         await dynsec.reconcile(self.fleet.access())
         for device in list(self.fleet.devices.values()):
             await self.fleet.tell_access(control, device)
+        if not self.fleet.behind:
+            self.fleet.taught.ring()
 
     def _say_who_is_silent(self) -> None:
         for device in self.fleet.presence.silent():

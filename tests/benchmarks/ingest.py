@@ -116,7 +116,7 @@ async def measure(wanted: Options) -> Report:
 
 def _report(found: dict[str, list[Drained]], wanted: Options, each: int, resident: int) -> Report:
     report = Report(
-        "ingest",
+        f"ingest-{wanted.devices}",
         f"durable ingest: a backlog of {each} messages of {messages.DATA_BYTES} bytes from each "
         f"of {wanted.devices} devices over mTLS; median of {wanted.rounds} interleaved rounds",
         ("CPU us/msg", "msg/s", "broker CPU us/msg", "bytes written/byte"),

@@ -9,7 +9,6 @@ import os
 import sys
 import tempfile
 from collections.abc import AsyncGenerator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +21,11 @@ from gateway.identity import pki
 from gateway.model.access import Access
 from gateway.model.identity import DeviceId
 from tests.benchmarks.device import Device, LoadError
+from tests.support.enrolling import enrol
 from tests.support.ports import free_port
 from tests.support.site import ROOT, Site
 from tests.support.until import until
 
-ENROLLING: Final = 3
 READER_LIMIT_S: Final = 30.0
 
 
@@ -70,9 +69,8 @@ async def plant(devices: int) -> AsyncGenerator[Plant]:
     """Build all of it with so many devices, and take it down."""
     with Site(name="bench") as site:
         site.start()
-        names = [f"cam-{number:02}" for number in range(1, devices + 1)]
-        with ThreadPoolExecutor(ENROLLING) as pool:  # each draws a key in a program of its own
-            folders = list(pool.map(site.device, names))
+        names = [f"cam-{number:03}" for number in range(1, devices + 1)]
+        folders = await enrol(site, names)
         async with _bare(site, names) as bare:
             yield Plant(site, [Device(folder) for folder in folders], bare)
 

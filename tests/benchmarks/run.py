@@ -11,6 +11,7 @@ import json
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from tests.benchmarks import flash, inference, ingest, latency
@@ -18,8 +19,12 @@ from tests.benchmarks.device import LoadError
 from tests.benchmarks.procfs import machine
 from tests.benchmarks.report import Options, Report, options, say, show
 
+FLEET: Final = 500
+"""As many devices as one gateway serves."""
+
 ALL: Final[dict[str, Callable[[Options], Report]]] = {
     "ingest": lambda wanted: asyncio.run(ingest.measure(wanted)),
+    "fleet": lambda wanted: asyncio.run(ingest.measure(replace(wanted, devices=FLEET))),
     "latency": lambda wanted: asyncio.run(latency.measure(wanted)),
     "flash": lambda wanted: asyncio.run(flash.measure(wanted)),
     "inference": inference.measure,
