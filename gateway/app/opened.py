@@ -2,18 +2,21 @@
 
 import logging
 import os
+import sqlite3
 import stat
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiosqlite
 
+from gateway.app import queuefile
 from gateway.app.clock import SystemClock, system_wall_ns
 from gateway.app.keys import Keys
 from gateway.app.keys import begin as begin_keys
 from gateway.app.offline import SPOOL_MIGRATIONS, STATE_MIGRATIONS, Places
+from gateway.app.queuefile import QueueDamagedError, Ready
 from gateway.config import Config
 from gateway.fleet.findings import Unusable
 from gateway.fleet.folder import Catalogue, read_profiles
@@ -23,9 +26,11 @@ from gateway.identity.names import check_interfaces, server_names
 from gateway.model.contract import ContractInForce
 from gateway.model.errors import OperatorFaultError
 from gateway.spool import store as spool_store
-from gateway.store import site_time
+from gateway.store import pages, site_time
 from gateway.store.lock import hold
 from gateway.store.sqlite import Engine, open_offline
+from gateway.store.tide import Gauge
+from gateway.store.watched import is_damage
 
 LOG = logging.getLogger(__name__)
 
@@ -44,6 +49,7 @@ class Opened:
     spool: Engine
     sealing: aiosqlite.Connection
     showing: aiosqlite.Connection
+    queue_file: Ready
 
 
 def private_folder(path: Path) -> None:
@@ -80,6 +86,8 @@ async def opened(
     if not places.state.is_dir():
         msg = f"{places.state} is not there: make the site with 'site-gateway init', or restore it"
         raise OperatorFaultError(msg)
+    if places.spool_db.exists() and not places.state_db.exists():  # it is made first
+        _require_whole(places.state_db, "it is gone")
     with hold(places.lock):
         private_folder(places.runtime)
         catalogue = read_profiles(Path(config.site.profiles_dir))
@@ -87,21 +95,31 @@ async def opened(
             raise OperatorFaultError(str(catalogue))
         authority = pki.load_authority(places.state / pki.FOLDER)
         with open_offline(places.state_db, STATE_MIGRATIONS) as db:
+            _require_whole(places.state_db, pages.found(db))
             clock = SystemClock(site_time.floor(db), wall_ns)
             clock.adjust()
+            queue_file = queuefile.prepare(places.spool_db, db, clock.site())
             recipient = pki.recovery_key(places.state / pki.FOLDER)
             keys = begin_keys(db, places.state, recipient, config.site.name, clock.site())
         wanted = server_names(config.site.name, config.site.addresses)
         for finding in check_interfaces(config.site.addresses, interfaces.addresses()):
             LOG.warning("event=address-not-here %s", finding)
         pki.keep_server_certificate(places.state / pki.FOLDER, authority, wanted, clock.wall())
-        async with (
-            Engine(places.state_db, STATE_MIGRATIONS) as state,
-            Engine(places.spool_db, SPOOL_MIGRATIONS) as spool,
-            spool.reader() as sealing,
-            spool.reader() as showing,
-        ):
-            contracts = await spool.write(spool_store.remember, _contracts(catalogue))
+        async with AsyncExitStack() as stack:
+            gauge = stack.enter_context(Gauge(places.spool_db, queue_file.generation))
+            enter = stack.enter_async_context
+            state = await enter(Engine(places.state_db, STATE_MIGRATIONS))
+            spool = await enter(Engine(places.spool_db, SPOOL_MIGRATIONS, gauge.committed))
+            sealing = await enter(spool.reader())
+            showing = await enter(spool.reader())
+            try:
+                contracts = await spool.write(spool_store.remember, _contracts(catalogue))
+            except sqlite3.DatabaseError as error:
+                if not is_damage(error):
+                    raise
+                generation = queue_file.generation
+                await state.write(queuefile.condemn, generation, clock.site())
+                raise QueueDamagedError(generation) from error
             yield Opened(
                 places,
                 clock,
@@ -113,7 +131,17 @@ async def opened(
                 spool,
                 sealing,
                 showing,
+                queue_file,
             )
+
+
+def _require_whole(state_db: Path, damage: str) -> None:
+    if damage:
+        msg = (
+            f"{state_db} is damaged ({damage}): it says which devices to trust, so nothing is "
+            "served without it: restore the last backup (site-gateway backup restore)"
+        )
+        raise OperatorFaultError(msg)
 
 
 def _contracts(catalogue: Catalogue) -> Sequence[ContractInForce]:

@@ -11,8 +11,9 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
-from gateway.app import control
+from gateway.app import control, damage
 from gateway.app.clock import system_wall_ns
+from gateway.app.damage import reopening
 from gateway.app.device import Fleet
 from gateway.app.message import Queue
 from gateway.app.opened import Opened, opened
@@ -68,6 +69,23 @@ async def serve(
         OperatorFaultError: something here cannot be used; the message says what to do.
         StateLockedError: a gateway runs on this state already.
     """
+    first = [ready]
+
+    def once(address: str) -> None:
+        if first:
+            first.pop()(address)
+
+    await reopening(partial(_serve, config, folder, ready=once, point=point, wall_ns=wall_ns))
+
+
+async def _serve(
+    config: Config,
+    folder: Path,
+    *,
+    ready: Callable[[str], None],
+    point: Callable[[str], None],
+    wall_ns: Callable[[], int],
+) -> None:
     async with AsyncExitStack() as stack:
         files = await stack.enter_async_context(opened(config, wall_ns))
         clock = files.clock
@@ -138,6 +156,10 @@ async def serve(
         walking = await stack.enter_async_context(files.spool.reader())
         rekeying = Rekeying(files.keys, files.state, files.spool, walking, clock, voices, point)
         jobs["keys"] = patiently(rekeying.run, "spool.db", voices)
+
+        jobs["queue-loss"] = damage.tell(files, voices)
+        jobs["queue-look"] = damage.look(files)
+        jobs["queue-damage"] = damage.watch(files, voices)
 
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         for name, job in jobs.items():

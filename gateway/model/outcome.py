@@ -36,3 +36,5 @@ class Outcome(Enum):
     DEAD_LETTERED = "dead-lettered"
     PARKED = "parked"
     UNTRUSTED = "refused-untrusted"
+    LOST = "lost"
+    """Receipted, and gone with a damaged file: the one end that nobody decided."""

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, Self, TypeVar
 
@@ -18,6 +19,7 @@ import aiosqlite
 
 from gateway.model.errors import OperatorFaultError
 from gateway.store.migrations import Migration, TooNew, plan
+from gateway.store.watched import Damage, is_damage
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,7 +34,8 @@ CHECKPOINT_BYTES: Final = 4 * 1024 * 1024
 
 
 _DAMAGED: Final = (
-    "the file is damaged: move it aside with its -wal and -shm files and restore the last backup"
+    "the file is damaged: move it aside with its -wal and -shm files and restore the last backup "
+    "(site-gateway backup restore)"
 )
 _RIGHTS: Final = "check owner and rights of the file and its folder"
 _DISK: Final = "the disk refuses: check it and the system's log"
@@ -53,6 +56,10 @@ class StoreError(OperatorFaultError):
     """A database file cannot be opened or written; the message names file, cause and remedy."""
 
 
+class DamagedError(StoreError):
+    """A database file is damaged: what is in it must be set aside or restored."""
+
+
 @contextmanager
 def _told(path: Path) -> Generator[None]:
     """Say in a sentence what an operator can mend; any other error of SQLite is a bug."""
@@ -64,7 +71,7 @@ def _told(path: Path) -> Generator[None]:
         if remedy is None:
             raise
         msg = f"{path} cannot be opened: {error}: {remedy}"
-        raise StoreError(msg) from error
+        raise (DamagedError if is_damage(error) else StoreError)(msg) from error
     except OSError as error:
         remedy = _REMEDIES[sqlite3.SQLITE_FULL] if error.errno == errno.ENOSPC else _RIGHTS
         msg = f"{path} cannot be opened: {error.strerror}: {remedy}"
@@ -182,13 +189,28 @@ def open_offline(path: Path, migrations: Sequence[Migration]) -> Generator[sqlit
         db.close()
 
 
-class Engine:
-    """The one writer of a database file. Use as ``async with``."""
+def nothing(_: sqlite3.Connection) -> None:
+    """Do nothing after a commit."""
 
-    def __init__(self, path: Path, migrations: Sequence[Migration]) -> None:
+
+class Engine:
+    """The one writer of a database file. Use as ``async with``.
+
+    ``committed`` runs on the writer's thread after each commit, outside of any transaction.
+    ``damaged`` is set as soon as a write or a read finds the file damaged, and stays set.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        migrations: Sequence[Migration],
+        committed: Callable[[sqlite3.Connection], None] = nothing,
+    ) -> None:
         self.path = path
         self.timed: Callable[[], AbstractContextManager[object]] = nullcontext
         """Held on the writer's thread while a transaction commits; the metrics set it."""
+        self.damaged = asyncio.Event()
+        self._committed = committed
         self._migrations = migrations
         # Bounded by its callers: each awaits its own transaction, and there is a fixed set of them.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"writer-{path.stem}")
@@ -239,9 +261,16 @@ class Engine:
 
         def whole() -> R:
             with transaction(db, self.timed):
-                return unit(db, *args, **kwargs)
+                result = unit(db, *args, **kwargs)
+            self._committed(db)
+            return result
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread, whole)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, whole)
+        except sqlite3.Error as error:
+            if is_damage(error):
+                self.damaged.set()
+            raise
 
     async def checkpoint(self) -> bool:
         """Bring the WAL into the file and give its space to the disk.
@@ -270,5 +299,6 @@ class Engine:
     async def reader(self) -> AsyncGenerator[aiosqlite.Connection]:
         """Open a read-only connection that sees committed data only."""
         uri = f"{self.path.absolute().as_uri()}?mode=ro"
-        async with aiosqlite.connect(uri, uri=True) as db:
+        damage = Damage(partial(asyncio.get_running_loop().call_soon_threadsafe, self.damaged.set))
+        async with aiosqlite.connect(uri, uri=True, factory=damage.connection) as db:
             yield db

@@ -110,6 +110,7 @@ OUTCOME: Final[dict[Outcome, str]] = {
     Outcome.DEAD_LETTERED: "Set aside, it broke the contract",
     Outcome.PARKED: "Set aside, the cloud refused it",
     Outcome.UNTRUSTED: "Refused, the device is not trusted",
+    Outcome.LOST: "Lost with a damaged file",
 }
 KEPT: Final = "Kept here"
 

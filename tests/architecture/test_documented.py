@@ -34,6 +34,7 @@ CODES = {
         "disk-read-only",
         "disk-write-failed",
         "queue-key-in-a-file",
+        "queue-damaged",
         "recovery-key-on-site",
     ),
     *("uplink-misconfigured", "uplink-offline"),

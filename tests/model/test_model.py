@@ -46,7 +46,7 @@ def test_words_that_leave_the_process_are_spelled_for_ever():
     assert [one.value for one in Severity] == ["critical", "warning", "notice"]
     assert [one.value for one in Outcome] == [
         *("queued", "sealed", "delivered", "aggregated", "expired", "shed", "dead-lettered"),
-        *("parked", "refused-untrusted"),
+        *("parked", "refused-untrusted", "lost"),
     ]
 
 
