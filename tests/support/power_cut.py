@@ -19,6 +19,7 @@ from gateway.app.queuefile import Ready
 from gateway.intake.deadletters import Bounds
 from gateway.intake.store import admit
 from gateway.model.outcome import MessageClass
+from gateway.model.room import boundless
 from gateway.model.time import SiteTime
 from gateway.spool import store
 from gateway.store.sqlite import Engine, open_offline
@@ -137,7 +138,7 @@ async def after_a_cut(
     live.folder.mkdir()
     ready = live.prepare(0)
     left = Files(folder / "left")
-    spool = SpoolSide({CONTRACT.sha256: CONTRACT}, 1 << 40, CIPHER)
+    spool = SpoolSide({CONTRACT.sha256: CONTRACT}, lambda _: boundless(), CIPHER)
     with Gauge(live.spool, ready.generation) as gauge:
         async with Engine(live.spool, SPOOL_MIGRATIONS, gauge.committed) as engine:
             await engine.write(store.remember, [CONTRACT])
