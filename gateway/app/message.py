@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -22,6 +23,7 @@ from gateway.model.outcome import MessageClass
 from gateway.model.room import Room
 from gateway.model.time import Clock, SiteTime
 from gateway.privacy.anonymise import Leaves, anonymise, blend
+from gateway.privacy.picture import PictureKept
 from gateway.spool import due, gaps, store, trace
 from gateway.spool.lifetime import HOUR_MS
 from gateway.store.sqlite import Engine, give_back
@@ -76,6 +78,8 @@ class _Content:
     sealed: list[int]
     withheld: list[int]
     unreadable: list[int] = field(default_factory=list[int])
+    kept: Counter[PictureKept] = field(default_factory=Counter[PictureKept])
+    """Why pictures of its alerts stay here."""
 
 
 @dataclass(slots=True)
@@ -91,6 +95,8 @@ class Queue:
     entropy: Callable[[int], bytes]
     point: Callable[[str], None]
     changed: Callable[[], None]
+    count: Callable[..., None]
+    """Adds to a counter: its name, how much, and its labels."""
     space: Rooms = field(default_factory=Boundless)
     under_way: str = ""
     """The batch that was handed out last: the cloud may have it already."""
@@ -146,6 +152,8 @@ class Queue:
         opened = {one.number for one in contents}
         made = replace(made, unreadable=[one for one in numbers if one not in opened])
         await self.spool.write(self._store, made, now=self.clock.site(), cipher=self.cipher)
+        for why, pictures in made.kept.items():
+            self.count("pictures_kept_total", pictures, reason=why.value)
         self.point("after-seal")
         return 0.0
 
@@ -160,9 +168,12 @@ class Queue:
         rows = blend(
             row for leaves in leaving.values() if isinstance(leaves, Leaves) for row in leaves.rows
         )
+        kept = Counter(
+            why for one in leaving.values() if isinstance(one, Leaves) for why in one.pictures_kept
+        )
         withheld = [number for number in leaving if number not in set(sealed)]
         if not rows:
-            return _Content(None, [], list(leaving))
+            return _Content(None, [], list(leaving), kept=kept)
         batch = encode(
             rows,
             message_class,
@@ -171,7 +182,7 @@ class Queue:
             contract=contract,
             nonce=self.entropy(16).hex(),
         )
-        return _Content(batch, sealed, withheld)
+        return _Content(batch, sealed, withheld, kept=kept)
 
     @staticmethod
     def _store(db: sqlite3.Connection, made: _Content, *, now: SiteTime, cipher: Cipher) -> None:

@@ -104,6 +104,7 @@ async def _serve(
             entropy=os.urandom,
             point=point,
             changed=voices.news,
+            count=voices.register.count,
         )
         space = kept(
             config.spool,

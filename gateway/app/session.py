@@ -17,7 +17,7 @@ from gateway.broker.roles import CONTROL_LINK, DATA_LINK, GATEWAY
 from gateway.broker.service import SUBJECT, Seen, State
 from gateway.fleet.problems import DEVICE_SILENT
 from gateway.intake.admitted import Admitted
-from gateway.intake.problems import DEAD_LETTERS, KEY_CONFLICT
+from gateway.intake.problems import DEAD_LETTERS, FRAME_REFUSED, KEY_CONFLICT
 from gateway.intake.service import Intake
 from gateway.intake.wire import Read, Reason, StatusReport, device_of, is_status, read
 from gateway.model.delivery import Delivery
@@ -37,6 +37,7 @@ DAY_MS = 86_400_000
 SILENCE_S = 45.0
 """A device that is there says so within its longest back-off after the broker returned."""
 STORED = "messages_stored_total"
+_STAND_MS = ((DEAD_LETTERS, REFUSALS_STAND_MS), (FRAME_REFUSED, DAY_MS), (KEY_CONFLICT, DAY_MS))
 
 
 @dataclass(slots=True)
@@ -172,7 +173,7 @@ class Session:
     def _forgive(self) -> None:
         """Clear what stands against devices that have sent nothing wrong for a while."""
         now = self.voices.clock.site()
-        for problem, stands_ms in ((DEAD_LETTERS, REFUSALS_STAND_MS), (KEY_CONFLICT, DAY_MS)):
+        for problem, stands_ms in _STAND_MS:
             for device, since in list(self._since.get(problem.code, {}).items()):
                 if now - since >= stands_ms:
                     del self._since[problem.code][device]
@@ -211,7 +212,9 @@ class Session:
             count("messages_held_back_total", messages, stream=stream.value)
         for device, reason in result.refused:
             count("messages_refused_total", 1, reason=reason.value)
-            if reason is not Reason.UNKNOWN_DEVICE:
+            if reason is Reason.FRAME:
+                self._accuse(FRAME_REFUSED, device, "see event=refused in the gateway's log")
+            elif reason is not Reason.UNKNOWN_DEVICE:
                 self._accuse(DEAD_LETTERS, device, f"last reason: {reason.value}")
         for device, lost in result.lost:
             count("messages_declared_lost_total", lost)

@@ -1,5 +1,8 @@
 """``contract.yaml``: what a device may send and what of it leaves. See ``docs/contracts.md``.
 
+A site's ``default-contract.yaml`` says what holds where a profile's contract is silent. A
+contract in force is named by the bytes of both.
+
 A contract that contradicts itself is refused rather than read in the safe direction: its
 author believes that something leaves, or that something is bounded, and is wrong.
 """
@@ -7,37 +10,82 @@ author believes that something leaves, or that something is bounded, and is wron
 import hashlib
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
-from gateway.fleet.document import read
+from gateway.fleet.document import Block, read
 from gateway.fleet.findings import Finding, Unusable, shown
+from gateway.fleet.mechanism import class_rules, default_rules
 from gateway.fleet.shape import Sheet
-from gateway.model.contract import AlertRule, Contract, ContractInForce, ResultRule
+from gateway.model.contract import (
+    AlertRule,
+    Contract,
+    ContractInForce,
+    DefaultContract,
+    FieldRule,
+    ResultRule,
+)
 
 FIELD_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,47}")
 EXACT_MAX: Final = 2**53 - 1  # what leaves is cut to it: beyond, readers round
 
 _ALERT: Final = AlertRule()
 _RESULT: Final = ResultRule()
+_MAX_CHARS: Final = FieldRule("string", ("alert",)).max_chars
+
+
+@dataclass(frozen=True, slots=True)
+class SiteDefault:
+    """A usable ``default-contract.yaml``: what it says, and its very bytes."""
+
+    blocks: Block
+    content: bytes
+
+
+NO_DEFAULT: Final = SiteDefault({}, b"")
+
+
+def parse_default(
+    text: str | bytes, file: str, _folder: str | None = None
+) -> SiteDefault | Unusable:
+    """Return the site's default contract, or everything that is wrong with it."""
+    document = read(
+        text, file, DefaultContract, lambda sheet: [*class_rules(sheet), *default_rules(sheet)]
+    )
+    if isinstance(document, Unusable):
+        return document
+    blocks: Block = {
+        name: block for name, block in document.plain.items() if isinstance(block, dict)
+    }
+    return SiteDefault(blocks, text.encode() if isinstance(text, str) else text)
 
 
 def parse_contract(
-    text: str | bytes, file: str, folder: str | None = None
+    text: str | bytes, file: str, folder: str | None = None, above: SiteDefault = NO_DEFAULT
 ) -> ContractInForce | Unusable:
-    """Return the contract with the SHA-256 of ``text``, or everything that is wrong with it.
+    """Return the contract in force, or everything that is wrong with it.
 
     ``file`` is only named in findings. With ``folder`` the contract must have its name.
+    ``above`` holds where ``text`` is silent.
     """
-    document = read(text, file, Contract, lambda sheet: _rules(sheet, folder))
+    document = read(text, file, Contract, lambda sheet: _rules(sheet, folder), above.blocks)
     if isinstance(document, Unusable):
         return document
     content = text.encode() if isinstance(text, str) else text
-    return ContractInForce(document.value, hashlib.sha256(content).hexdigest())
+    return ContractInForce(document.value, digest_of(content, above))
 
 
-def contract_notes(text: str | bytes, file: str) -> tuple[Finding, ...]:
+def digest_of(content: bytes, above: SiteDefault = NO_DEFAULT) -> str:
+    """Return the SHA-256 of a contract's bytes; of the default's, a zero byte and those, if any."""
+    whole = above.content + b"\0" + content if above.content else content
+    return hashlib.sha256(whole).hexdigest()
+
+
+def contract_notes(
+    text: str | bytes, file: str, above: SiteDefault = NO_DEFAULT
+) -> tuple[Finding, ...]:
     """Return what a usable contract lets out row by row; nothing for another."""
-    document = read(text, file, Contract, lambda _: ())
+    document = read(text, file, Contract, lambda _: (), above.blocks)
     return () if isinstance(document, Unusable) else tuple(_notes(document.sheet))
 
 
@@ -48,6 +96,7 @@ def _rules(sheet: Sheet, folder: str | None) -> Iterator[Finding]:
             ("name",),
             f"expected the name of its profile, '{folder}', got '{name}': correct it",
         )
+    yield from class_rules(sheet)
     yield from _alert_rules(sheet)
     for field in sheet.keys("fields"):
         yield from _field_rules(sheet, field)
@@ -81,7 +130,7 @@ def _field_rules(sheet: Sheet, field: str) -> Iterator[Finding]:
             f"{shown(field)}: rename the field",
         )
     kind = sheet.get(*path, "type")
-    senseless = {"string": ("minimum", "maximum", "scale"), "number": ("max_chars",)}
+    senseless = {"string": ("minimum", "maximum", "scale"), "number": ("max_chars", "words")}
     for key in senseless.get(kind, ()) if isinstance(kind, str) else ():
         if sheet.given(*path, key):
             yield sheet.finding(
@@ -89,6 +138,7 @@ def _field_rules(sheet: Sheet, field: str) -> Iterator[Finding]:
                 f"expected no {key} for a {kind}, got one: remove it, or correct the type",
             )
     yield from _range_rules(sheet, field)
+    yield from _word_rules(sheet, field)
     if sheet.get(*path, "leaves") is True and not _leaves_with_items(sheet, field):
         yield sheet.finding(
             (*path, "leaves"),
@@ -129,6 +179,20 @@ def _range_rules(sheet: Sheet, field: str) -> Iterator[Finding]:
             )
 
 
+def _word_rules(sheet: Sheet, field: str) -> Iterator[Finding]:
+    words = sheet.get("fields", field, "words")
+    most = sheet.get("fields", field, "max_chars", default=_MAX_CHARS)
+    if not isinstance(words, list) or not isinstance(most, int):
+        return
+    for word in words:
+        if isinstance(word, str) and len(word) > most:
+            yield sheet.finding(
+                ("fields", field, "words"),
+                f"expected words of at most max_chars, {most}, got {shown(word)}: no device could "
+                "say it; shorten it, or raise max_chars",
+            )
+
+
 def _leaves_with_items(sheet: Sheet, field: str) -> bool:
     """Tell whether a class of items that may carry the field leaves as rows; in doubt, yes."""
     items = sheet.get("fields", field, "items")
@@ -141,7 +205,24 @@ def _leaves_with_items(sheet: Sheet, field: str) -> bool:
     )
 
 
+def default_notes(text: str | bytes, file: str) -> tuple[Finding, ...]:
+    """Return what a usable default contract's owner should know; nothing for another."""
+    document = read(text, file, DefaultContract, lambda _: ())
+    return () if isinstance(document, Unusable) else tuple(_aggregate_notes(document.sheet))
+
+
+def _aggregate_notes(sheet: Sheet) -> Iterator[Finding]:
+    for each in ("result", "metric"):
+        if sheet.given(each, "mechanism") and sheet.get(each, "mechanism") == "aggregate-dp":
+            yield sheet.finding(
+                (each, "mechanism"),
+                "this release does not make aggregates yet: until one does, nothing of this class "
+                "leaves the site",
+            )
+
+
 def _notes(sheet: Sheet) -> Iterator[Finding]:
+    yield from _aggregate_notes(sheet)
     if sheet.get("result", "rows_leave") is True:
         yield sheet.finding(
             ("result", "rows_leave"),
@@ -154,7 +235,8 @@ def _notes(sheet: Sheet) -> Iterator[Finding]:
         )
     for field in sheet.keys("fields"):
         path = ("fields", field)
-        if sheet.get(*path, "leaves") is True and sheet.get(*path, "type") == "string":
+        told = sheet.get(*path, "leaves") is True and sheet.get(*path, "type") == "string"
+        if told and not sheet.get(*path, "words"):
             yield sheet.finding(
                 (*path, "leaves"),
                 "free text leaves the site: make sure that it can never name a person",

@@ -7,10 +7,18 @@ them. What cannot be read is a finding like any other. Other files beside the tw
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from gateway.fleet.contract import contract_notes, parse_contract
+from gateway.fleet.contract import (
+    NO_DEFAULT,
+    SiteDefault,
+    contract_notes,
+    default_notes,
+    parse_contract,
+    parse_default,
+)
 from gateway.fleet.findings import Finding, Unusable, unusable
 from gateway.fleet.profile import parse_profile, profile_notes
 from gateway.fleet.topics import ambiguous, undeclared
@@ -20,6 +28,8 @@ from gateway.model.profile import Profile
 
 PROFILE_FILE: Final = "profile.yaml"
 CONTRACT_FILE: Final = "contract.yaml"
+DEFAULT_FILE: Final = "default-contract.yaml"
+"""Beside the folders of the profiles, and above the contract of each."""
 PROFILES_MAX: Final = 256
 
 T = TypeVar("T")
@@ -62,7 +72,9 @@ def check(path: Path) -> Report:
         elif not path.is_dir():
             _find(report, path, "expected profiles, got nothing there: correct the path")
         elif (path / PROFILE_FILE).exists() or (path / CONTRACT_FILE).exists():
-            _check_profile(path, path.resolve().name, report)
+            above = _default(path.resolve().parent, report)
+            if above is not None:
+                _check_profile(path, path.resolve().name, report, above)
         else:
             _check_folder(path, report)
     except OSError as error:
@@ -82,16 +94,34 @@ def _check_folder(folder: Path, report: Report) -> None:
             folder,
             f"expected at most {PROFILES_MAX} profiles, got {len(profiles)}: remove some",
         )
-    for each in profiles[:PROFILES_MAX]:
-        _check_profile(each, each.name, report)
+    above = _default(folder, report)
+    for each in profiles[:PROFILES_MAX] if above is not None else []:
+        _check_profile(each, each.name, report, above or NO_DEFAULT)
     maps = {name: profile for name, (profile, _) in report.catalogue.items() if profile.topics}
     files = {name: _named(folder / name / PROFILE_FILE) for name in maps}
     report.findings += ambiguous(maps, files)
 
 
-def _check_profile(folder: Path, name: str, report: Report) -> None:
+def _default(folder: Path, report: Report) -> SiteDefault | None:
+    """Return what holds above the contracts in ``folder``; None where it cannot be used.
+
+    Then nothing below it is judged: a contract means something else without its default.
+    """
+    path = folder / DEFAULT_FILE
+    if not path.exists():
+        return NO_DEFAULT
+    return _parsed(path, None, parse_default, default_notes, report)
+
+
+def _check_profile(folder: Path, name: str, report: Report, above: SiteDefault) -> None:
     profile = _parsed(folder / PROFILE_FILE, name, parse_profile, profile_notes, report)
-    contract = _parsed(folder / CONTRACT_FILE, name, parse_contract, contract_notes, report)
+    contract = _parsed(
+        folder / CONTRACT_FILE,
+        name,
+        partial(parse_contract, above=above),
+        partial(contract_notes, above=above),
+        report,
+    )
     if profile is not None and contract is not None:
         report.catalogue[name] = profile, contract
         file = _named(folder / PROFILE_FILE)
@@ -104,11 +134,19 @@ def _check_file(path: Path, report: Report) -> None:
         case "profile.yaml":
             _parsed(path, None, parse_profile, profile_notes, report)
         case "contract.yaml":
-            _parsed(path, None, parse_contract, contract_notes, report)
+            _check_contract(path, report)
+        case "default-contract.yaml":
+            _parsed(path, None, parse_default, default_notes, report)
         case _:
-            _find(
-                report, path, f"expected a file named {PROFILE_FILE} or {CONTRACT_FILE}: name it so"
-            )
+            names = f"{PROFILE_FILE}, {CONTRACT_FILE} or {DEFAULT_FILE}"
+            _find(report, path, f"expected a file named {names}: name it so")
+
+
+def _check_contract(path: Path, report: Report) -> None:
+    above = _default(path.resolve().parent.parent, report)
+    if above is not None:
+        parse, notes = partial(parse_contract, above=above), partial(contract_notes, above=above)
+        _parsed(path, None, parse, notes, report)
 
 
 def _parsed(

@@ -48,14 +48,16 @@ class Sheet:
 
     file: str
     cells: dict[Steps, Cell] = field(default_factory=dict[Steps, Cell])
+    inherited: dict[Steps, Plain] = field(default_factory=dict[Steps, Plain])
+    """What holds where the file says nothing, because a file above it does."""
 
     def given(self, *path: str) -> bool:
         """Tell whether the file has this key, with whatever value."""
         return path in self.cells
 
     def get(self, *path: str, default: Scalar = None) -> Plain:
-        """Return the value, ``UNREADABLE``, or ``default`` where the file does not give it."""
-        return self.cells[path].value if path in self.cells else default
+        """Return the value, ``UNREADABLE``, or ``default`` where no file gives it."""
+        return self.cells[path].value if path in self.cells else self.inherited.get(path, default)
 
     def keys(self, *path: str) -> list[str]:
         """Return the keys below ``path``, in the order of the file."""

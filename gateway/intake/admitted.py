@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from gateway.intake.wire import Reason, Refusal, StatusReport, Telemetry, Unsequenced
+from gateway.model.frame import holds_picture
 from gateway.model.identity import DeviceId
 from gateway.model.message import Key, Receipt
 from gateway.model.outcome import Stream
@@ -29,3 +30,8 @@ class Admitted:
     held: Counter[Stream] = field(default_factory=Counter[Stream])
     """Messages that were not stored for want of room; their devices keep them."""
     opened: list[DeviceId] = field(default_factory=list[DeviceId])
+
+
+def kept_of(refusal: Refusal, payload: bytes) -> bytes:
+    """Return what a dead letter may keep of a payload: nothing where a picture shows in it."""
+    return b"" if refusal.reason is Reason.FRAME or holds_picture(payload) else payload

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from gateway.model.contract import Contract, FieldRule, ItemKind
+from gateway.model.frame import Frame, frame_in, spelled_in
 from gateway.model.readings import MetricItem
 from gateway.model.telemetry import AlertItem, Fields, Item, LogItem, ResultItem
 
@@ -22,6 +23,30 @@ def breach(contract: Contract, items: tuple[Item, ...]) -> str | None:
         for what in _item(contract, item):
             return f"item {number}: {what}"
     return None
+
+
+def frame(contract: Contract, items: tuple[Item, ...]) -> Frame | None:
+    """Return what in ``items`` is taken for a frame of the camera feed, which nobody may send."""
+    images = (item.image for item in items if isinstance(item, AlertItem) and item.image)
+    found = frame_in(contract.camera, images)
+    if found is None and spelled_in(text for item in items for text in _texts(item)):
+        return Frame.TEXT
+    return found
+
+
+def _texts(item: Item) -> Iterator[str]:
+    """Yield every text of a device's choice."""
+    match item:
+        case AlertItem():
+            yield from (item.id, item.kind, item.label)
+        case ResultItem():
+            yield from (item.model, item.label, *item.stages_ms)
+        case LogItem():
+            yield from (item.template, item.message)
+        case MetricItem():
+            yield item.name
+            return
+    yield from (value for value in item.fields.values() if isinstance(value, str))
 
 
 def _item(contract: Contract, item: Item) -> Iterator[str]:

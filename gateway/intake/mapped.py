@@ -14,10 +14,11 @@ from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
-from gateway.intake.contract import breach
+from gateway.intake.contract import breach, frame
 from gateway.intake.wire import Advisory, Reason, Refusal, Unsequenced, kind_of
-from gateway.model.contract import ContractInForce
+from gateway.model.contract import Contract, ContractInForce
 from gateway.model.delivery import Delivery
+from gateway.model.frame import is_picture
 from gateway.model.identity import DeviceId
 from gateway.model.message import Key, Message
 from gateway.model.outcome import Stream
@@ -67,14 +68,25 @@ def read_mapped(
             return Advisory(device, rule.topic)
         items = tuple(_items(payload, rule, delivery, mono_ms))
     except _UnfitError as unfit:
-        return Refusal(device, Reason.MALFORMED, f"{rule.topic}: {unfit}")
-    broken = breach(contract.contract, items)
-    if broken is not None:
-        return Refusal(device, Reason.CONTRACT, f"{rule.topic}: {broken}")
+        picture = is_picture(delivery.payload)
+        return Refusal(
+            device, Reason.FRAME if picture else Reason.MALFORMED, f"{rule.topic}: {unfit}"
+        )
+    refused = _refused(contract.contract, items)
+    if refused is not None:
+        return Refusal(device, refused[0], f"{rule.topic}: {refused[1]}")
     kind = kind_of("metric" if rule.metrics else next(rule.blocks())[0], items)
     stream = Stream.ALERT if rule.alert is not None else Stream.DATA
     key = Key(device, UNSEQUENCED_EPOCH, stream, 0)
     return Unsequenced(Message(key, kind, BOOT, mono_ms, contract.sha256, items))
+
+
+def _refused(contract: Contract, items: tuple[Item, ...]) -> tuple[Reason, str] | None:
+    shown = frame(contract, items)
+    if shown is not None:
+        return Reason.FRAME, f"a frame of the camera feed: {shown.value}"
+    broken = breach(contract, items)
+    return None if broken is None else (Reason.CONTRACT, broken)
 
 
 def _payload(payload: bytes, rule: TopicRule) -> object:

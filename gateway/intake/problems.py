@@ -31,4 +31,14 @@ WRITE_FAILED: Final = Problem(
     "owner and rights of the gateway's state folder. Then watch this message go away.",
 )
 
-ALL: Final = (KEY_CONFLICT, DEAD_LETTERS, WRITE_FAILED)
+FRAME_REFUSED: Final = Problem(
+    "camera-frame-refused",
+    Severity.WARNING,
+    "A device tried to send a picture of its camera feed",
+    "Its pictures are larger than the part of a frame that its data contract allows, or it "
+    "hides a picture in text. Nothing of it was kept.",
+    "Ask the firmware developer why this device sends pictures. If nobody meant it to, unplug it "
+    "and call the security officer.",
+)
+
+ALL: Final = (KEY_CONFLICT, DEAD_LETTERS, FRAME_REFUSED, WRITE_FAILED)

@@ -15,7 +15,7 @@ import aiosqlite
 import msgspec
 
 from gateway.intake import deadletters
-from gateway.intake.admitted import Admitted, Arrival
+from gateway.intake.admitted import Admitted, Arrival, kept_of
 from gateway.intake.deadletters import Bounds, Letter, bound
 from gateway.intake.receipt import (
     DIGESTS_KEPT,
@@ -325,7 +325,7 @@ class _Work:
                 )
 
     def _keep_dead(self, refusal: Refusal, key: Key | None, payload: bytes) -> None:
-        kept = payload[: self._bounds.payload_bytes]
+        kept = kept_of(refusal, payload)[: self._bounds.payload_bytes]
         deadletters.keep(self._db, Letter(refusal, key, kept, self._now), self._cipher)
 
 

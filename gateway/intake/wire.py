@@ -13,9 +13,10 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from gateway.intake.contract import PLAIN_NAME, breach
+from gateway.intake.contract import PLAIN_NAME, breach, frame
 from gateway.model.contract import ContractInForce
 from gateway.model.delivery import Delivery
+from gateway.model.frame import is_picture
 from gateway.model.identity import DeviceId
 from gateway.model.message import EPOCH_MAX, Key, Message
 from gateway.model.outcome import MessageClass, Stream
@@ -39,6 +40,7 @@ class Reason(Enum):
     CONTRACT = "contract"
     CONFLICT = "conflict"
     BEYOND_WINDOW = "beyond-window"
+    FRAME = "frame"
     RETAINED = "retained"
     UNKNOWN_DEVICE = "unknown-device"
     UNKNOWN_TOPIC = "unknown-topic"
@@ -149,6 +151,7 @@ _NO_VALUE_IN: Final = (
     "MessagePack data is malformed: ",
 )
 _BAD: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_UNREADABLE_REASONS: Final = (Reason.MALFORMED, Reason.RETAINED, Reason.UNKNOWN_TOPIC)
 _ADVISORY: Final = ("evidence", "update", "infer")
 
 Read = Telemetry | StatusReport | Refusal | Advisory
@@ -182,6 +185,8 @@ def read(delivery: Delivery, contract: ContractInForce | None) -> Read:
     try:
         return _read(device, delivery, contract)
     except _NoError as no:
+        if no.place is None and no.reason in _UNREADABLE_REASONS and is_picture(delivery.payload):
+            return Refusal(device, Reason.FRAME, "the payload as such is a picture")
         return Refusal(device, no.reason, no.detail, no.place)
 
 
@@ -234,6 +239,9 @@ def _telemetry(
         raise _NoError(Reason.MALFORMED, f"items: {_said(error)}", place) from error
     if not 1 <= len(items) <= ITEMS_MAX:
         raise _NoError(Reason.MALFORMED, f"items: 1 to {ITEMS_MAX} expected", place)
+    shown = frame(contract.contract, items)
+    if shown is not None:
+        raise _NoError(Reason.FRAME, f"a frame of the camera feed: {shown.value}", place)
     broken = breach(contract.contract, items)
     if broken is not None:
         raise _NoError(Reason.CONTRACT, broken, place)

@@ -18,7 +18,8 @@ class AlertRow:
     kind: str
     severity: str
     label: str
-    score_milli: int
+    score_milli: int | None
+    """None in every row of a contract that withholds it; words that are withheld are ``other``."""
     fields: Released = ()
     picture: bytes = b""
     """PNG without metadata; empty where the contract keeps pictures on site."""
@@ -34,8 +35,8 @@ class ResultRow:
     time_s: int
     model: str
     label: str
-    score_milli: int
-    latency_tenth_ms: int
+    score_milli: int | None
+    latency_tenth_ms: int | None
     fields: Released = ()
 
 

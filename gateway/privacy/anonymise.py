@@ -7,19 +7,24 @@ has no place in ``model.outgoing`` and is dropped here.
 
 Privacy:
     Rows made here are anonymised, not differentially private, and are labelled so.
-    A label is still a word that a device chose: within the alphabet below, a hostile
-    device can spell its own name. Public label sets in the contract will close that.
+    A label is a word that a device chose: within the alphabet below, a hostile device can
+    spell its own name. A contract that lists ``kinds``, ``labels``, ``models``, ``templates``
+    and ``words`` closes that: any other word leaves as ``other``.
+
+The camera feed never leaves. The intake refuses what looks like a frame of it, and here it
+is looked for again, so that a fault there, or a message of an older release, opens no way.
 """
 
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeVar, assert_never
 
 from gateway.model.contract import Contract, FieldRule, ItemKind
+from gateway.model.frame import frame_in
 from gateway.model.outcome import MessageClass
 from gateway.model.outgoing import AlertRow, LogRow, OutgoingRow, Released, ResultRow
 from gateway.model.readings import MetricItem
@@ -34,6 +39,7 @@ OTHER: Final = "other"
 """Stands for every word of a device that is not of the form below."""
 
 WORD: Final = re.compile(r"[a-z0-9_.-]{1,64}")
+SPELLED: Final = re.compile(r"(?=[a-z]*[0-9])[a-z0-9]{33,}")  # bytes in letters, not a word
 MODEL: Final = re.compile(r"[a-z0-9_.-]{1,64}@[a-z0-9_.-]{1,32}")  # name@version
 
 SCORE_SCALE: Final = 1000
@@ -117,21 +123,24 @@ def blend(rows: Iterable[OutgoingRow]) -> tuple[OutgoingRow, ...]:
 def _alerts(contract: Contract, time_s: int, items: Sequence[AlertItem]) -> Leaves | Stays:
     if not contract.alert.leaves:
         return Stays.CONTRACT
+    rule = contract.alert
+    frame = frame_in(contract.camera, (item.image for item in items if item.image))
     rows: list[OutgoingRow] = []
     kept: list[PictureKept] = []
     for item in items:
         picture: bytes | PictureKept = b""
         if item.image is not None:
-            picture = release_picture(item.image, contract.alert)
+            whole = PictureKept.FRAME if frame is not None else None
+            picture = whole or release_picture(item.image, contract.alert)
         if isinstance(picture, PictureKept):
             kept.append(picture)
             picture = b""
         row = AlertRow(
             time_s=time_s,
-            kind=_word(item.kind),
+            kind=OTHER if "kind" in rule.withheld else _word(item.kind, rule.kinds),
             severity=item.severity,
-            label=_word(item.label),
-            score_milli=_quantised(item.score, SCORE_SCALE),
+            label=OTHER if "label" in rule.withheld else _word(item.label, rule.labels),
+            score_milli=_unless("score" in rule.withheld, item.score, SCORE_SCALE),
             fields=_fields(contract, "alert", item.fields),
             picture=picture,
         )
@@ -140,15 +149,16 @@ def _alerts(contract: Contract, time_s: int, items: Sequence[AlertItem]) -> Leav
 
 
 def _results(contract: Contract, time_s: int, items: Sequence[ResultItem]) -> Leaves | Stays:
-    if not contract.result.rows_leave:
+    rule = contract.result
+    if not rule.rows_leave:
         return Stays.CONTRACT
     return _leaves(
         ResultRow(
             time_s=time_s,
-            model=item.model if MODEL.fullmatch(item.model) else OTHER,
-            label=_word(item.label),
-            score_milli=_quantised(item.score, SCORE_SCALE),
-            latency_tenth_ms=_quantised(item.latency_ms, LATENCY_SCALE),
+            model=OTHER if "model" in rule.withheld else _model(item.model, rule.models),
+            label=OTHER if "label" in rule.withheld else _word(item.label, rule.labels),
+            score_milli=_unless("score" in rule.withheld, item.score, SCORE_SCALE),
+            latency_tenth_ms=_unless("latency_ms" in rule.withheld, item.latency_ms, LATENCY_SCALE),
             fields=_fields(contract, "result", item.fields),
         )
         for item in items
@@ -156,9 +166,10 @@ def _results(contract: Contract, time_s: int, items: Sequence[ResultItem]) -> Le
 
 
 def _logs(contract: Contract, items: Sequence[LogItem]) -> Leaves | Stays:
-    if not contract.log.leaves:
+    rule = contract.log
+    if not rule.leaves:
         return Stays.CONTRACT
-    return _leaves(LogRow(_word(item.template), item.severity, 1) for item in items)
+    return _leaves(LogRow(_word(item.template, rule.templates), item.severity, 1) for item in items)
 
 
 def _leaves(rows: Iterable[OutgoingRow], kept: Iterable[PictureKept] = ()) -> Leaves | Stays:
@@ -169,7 +180,10 @@ def _leaves(rows: Iterable[OutgoingRow], kept: Iterable[PictureKept] = ()) -> Le
 def _fields(contract: Contract, kind: ItemKind, fields: Fields) -> Released:
     """Return the fields that the contract releases for this kind of item, sorted by name."""
     return tuple(
-        (name, _word(value) if isinstance(value, str) else _quantised(value, rule.scale))
+        (
+            name,
+            _word(value, rule.words) if isinstance(value, str) else _quantised(value, rule.scale),
+        )
         for name, value in sorted(fields.items())
         if (rule := contract.fields.get(name)) is not None and _released(rule, kind, value)
     )
@@ -187,8 +201,19 @@ def _quantised(value: float, scale: int) -> int:
     return round(max(-LARGEST, min(LARGEST, value * scale)))
 
 
-def _word(text: str) -> str:
-    return text if WORD.fullmatch(text) else OTHER
+def _unless(withheld: bool, value: float, scale: int) -> int | None:  # noqa: FBT001 -- reads so
+    return None if withheld else _quantised(value, scale)
+
+
+def _word(text: str, known: Collection[str]) -> str:
+    """Return a word that may leave: one of ``known`` where the contract lists them."""
+    usable = WORD.fullmatch(text) and not SPELLED.search(text)
+    return text if usable and (not known or text in known) else OTHER
+
+
+def _model(text: str, known: Collection[str]) -> str:
+    usable = MODEL.fullmatch(text) and not SPELLED.search(text)
+    return text if usable and (not known or text in known) else OTHER
 
 
 def _only(kind: type[_I], items: Sequence[Item]) -> list[_I]:

@@ -49,6 +49,8 @@ class PictureKept(Enum):
     TOO_MANY_PIXELS = "too-many-pixels"
     JPEG = "jpeg-not-released"
     MALFORMED = "malformed"
+    FRAME = "frame"
+    """The pictures of its message together look like a frame of the camera feed."""
 
 
 class MalformedPictureError(Exception):

@@ -34,6 +34,8 @@ REQUIRED: Final[dict[str, frozenset[str]]] = {
     "result": frozenset({"time_s", "model", "label", "score", "latency_ms"}),
     "log": frozenset({"template", "severity", "count"}),
 }
+WITHHELD: Final = frozenset({"score", "latency_ms"})
+"""A contract may keep these columns at the site: then they have no value at all."""
 OPTIONAL: Final[dict[str, frozenset[str]]] = {"alert": frozenset({"picture"})}
 
 Column = list[int | str | None]
@@ -155,7 +157,8 @@ def _column(document: Document, name: str, raw: msgspec.Raw) -> Column | str:
         return f"column {name}: {fault}"
     if len(column) != document.items:
         return f"column {name} has {len(column)} values, items says {document.items}"
-    if name in REQUIRED[document.class_] and None in column:
+    withheld = name in WITHHELD and not any(value is not None for value in column)
+    if name in REQUIRED[document.class_] and None in column and not withheld:
         return f"column {name} has no value at record {column.index(None)}"
     if name in document.labels:
         last = len(document.labels[name]) - 1

@@ -15,6 +15,7 @@ import pytest
 from gateway.app.message import Queue
 from gateway.app.offline import SPOOL_MIGRATIONS
 from gateway.config import Config, parse
+from gateway.health.register import Register
 from gateway.intake.admitted import Arrival
 from gateway.intake.wire import Advisory, read
 from gateway.model.contract import Contract, ContractInForce, ResultRule
@@ -58,6 +59,7 @@ class Plant:
         self._stack = AsyncExitStack()
         self._seq = itertools.count(1)
         self._nonces = itertools.count(1)
+        self.register = Register()
 
     async def __aenter__(self) -> Self:
         enter = self._stack.enter_async_context
@@ -80,6 +82,7 @@ class Plant:
             entropy=lambda size: next(self._nonces).to_bytes(size, "big"),
             point=self.points.append,
             changed=lambda: None,
+            count=self.register.count,
         )
 
     async def restart(self) -> None:

@@ -18,6 +18,7 @@ from tools.reference import (
 
 # A code leaves the process and is spelled for ever: a new one is added here, none is taken off.
 CODES = {
+    "camera-frame-refused",
     "clock-doubtful",
     *(
         "alerts-held-back",

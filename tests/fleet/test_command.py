@@ -44,8 +44,8 @@ def broken(tmp_path: Path) -> Path:
 def test_the_shipped_profiles_are_checked_when_nobody_says_which(tmp_path: Path) -> None:
     done = run("check", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith("20 files, 0 findings: usable\n")
-    assert "virtual-camera/contract.yaml:24: result.rows_leave: " in done.stdout
+    assert done.stdout.endswith("21 files, 0 findings: usable\n")
+    assert "virtual-camera/contract.yaml:23: result.rows_leave: " in done.stdout
 
 
 def test_each_finding_is_a_line_with_file_line_and_field(broken: Path) -> None:
@@ -81,7 +81,7 @@ def test_findings_are_one_json_object_for_programs(broken: Path) -> None:
 def test_several_paths_are_checked_together(broken: Path) -> None:
     done = run("check", str(SHIPPED / "factory-camera-v2"), "profiles", cwd=broken.parent)
     assert done.returncode == 2
-    assert done.stdout.endswith("4 files, 3 findings: not usable\n")
+    assert done.stdout.endswith("5 files, 3 findings: not usable\n")
 
 
 def test_the_configuration_says_where_profiles_are(broken: Path) -> None:

@@ -110,8 +110,8 @@ def test_pictures_leave_only_by_opt_in() -> None:
         (
             HEAD + "metric: {leaves: true}\n",
             (
-                "3: metric.leaves: expected one of kept_h, got an unknown key: "
-                "correct its spelling or remove it"
+                "3: metric.leaves: expected one of sensitivity, mechanism, kept_h, got an unknown "
+                "key: correct its spelling or remove it"
             ),
         ),
         (

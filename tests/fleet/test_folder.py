@@ -68,7 +68,7 @@ def test_a_single_file_may_lie_anywhere(profiles: Path, tmp_path: Path) -> None:
         assert findings(Path(copy)) == []
     other = shutil.copy(profiles / "virtual-camera/profile.yaml", tmp_path / "mine.yaml")
     assert findings(Path(other)) == [
-        "P: expected a file named profile.yaml or contract.yaml: name it so"
+        "P: expected a file named profile.yaml, contract.yaml or default-contract.yaml: name it so"
     ]
 
 

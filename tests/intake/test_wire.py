@@ -377,6 +377,7 @@ def test_the_reasons_are_spelled_for_ever():
         "contract",
         "conflict",
         "beyond-window",
+        "frame",
         "retained",
         "unknown-device",
         "unknown-topic",

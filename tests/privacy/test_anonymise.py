@@ -154,6 +154,49 @@ def test_a_model_that_is_not_name_at_version_leaves_as_other(model):
     assert row.model == "other"
 
 
+def test_a_contract_that_lists_its_words_lets_no_other_out():
+    listed = Contract(
+        version=1,
+        name="listed",
+        fields={"lane": FieldRule("string", ("alert",), leaves=True, words=("left",))},
+        alert=AlertRule(kinds=("defect",), labels=("scratch", "dent")),
+        result=ResultRule(rows_leave=True, labels=("ok",), models=("surface@1.0",)),
+        log=LogRule(templates=("boot",)),
+    )
+    known = alert(label="dent", fields={"lane": "left"})
+    (row,) = leaving(MessageClass.ALERT, known, contract=listed)
+    assert (row.kind, row.label, row.fields) == ("defect", "dent", (("lane", "left"),))
+    strange = alert(kind=MARK, label=MARK, fields={"lane": MARK})
+    (row,) = leaving(MessageClass.ALERT, strange, contract=listed)
+    assert (row.kind, row.label, row.fields) == ("other", "other", (("lane", "other"),))
+    rows = leaving(MessageClass.RESULT, result(), result(label=MARK, model="x@1"), contract=listed)
+    assert [(row.model, row.label) for row in rows] == [("other", "other"), ("surface@1.0", "ok")]
+    lines = [LogItem(mono_ms=1, severity="info", template=each) for each in ("boot", MARK)]
+    rows = leaving(MessageClass.LOG, *lines, contract=listed)
+    assert rows == (LogRow("boot", "info", 1), LogRow("other", "info", 1))
+
+
+def test_a_column_that_the_contract_withholds_says_nothing():
+    closed = Contract(
+        version=1,
+        name="withheld",
+        alert=AlertRule(withheld=("kind", "label", "score")),
+        result=ResultRule(rows_leave=True, withheld=("model", "label", "score", "latency_ms")),
+    )
+    rows = leaving(MessageClass.ALERT, alert(), alert(label="x", score=0.1), contract=closed)
+    assert rows == (AlertRow(1000, "other", "major", "other", None),) * 2
+    rows = leaving(MessageClass.RESULT, result(), result(latency_ms=9.0), contract=closed)
+    assert rows == (ResultRow(1000, "other", "other", None, None),) * 2
+
+
+@pytest.mark.parametrize("word", ["0123456789abcdef" * 2 + "0", "a" * 40 + "1"])
+def test_a_word_that_spells_bytes_leaves_as_other(word):
+    (row,) = leaving(MessageClass.ALERT, alert(kind=word, label=word, fields={"lane": word}))
+    assert (row.kind, row.label, row.fields) == ("other", "other", (("lane", "other"),))
+    (row,) = leaving(MessageClass.RESULT, result(model=f"{word}@1"))
+    assert row.model == "other"
+
+
 def test_a_field_of_the_wrong_type_or_kind_of_item_stays():
     swapped = alert(fields={"lane": 3.0, "area_mm2": "large"})
     assert leaving(MessageClass.ALERT, swapped)[0].fields == ()

@@ -214,4 +214,5 @@ def test_the_reasons_are_spelled_for_ever():
         "too-many-pixels",
         "jpeg-not-released",
         "malformed",
+        "frame",
     }

@@ -15,7 +15,7 @@ import msgspec
 from gateway.app.message import SpoolSide
 from gateway.app.offline import SPOOL_MIGRATIONS
 from gateway.intake.admitted import Admitted, Arrival
-from gateway.intake.deadletters import Bounds
+from gateway.intake.deadletters import Bounds, dead_letter_place
 from gateway.intake.store import admit
 from gateway.intake.wire import Advisory, read
 from gateway.model.contract import Contract, ContractInForce, FieldRule
@@ -154,3 +154,11 @@ class Desk:
     def dead(self) -> list[tuple[int, str]]:
         """Return (seq, reason) of the dead letters."""
         return self.rows("SELECT seq, reason FROM dead_letter ORDER BY id")
+
+    def letters(self) -> list[tuple[str, bytes]]:
+        """Return (reason, payload) of the dead letters, opened."""
+        rows = self.rows(
+            "SELECT reason, device, epoch, stream, seq, received_ms, key_id, payload "
+            "FROM dead_letter ORDER BY id"
+        )
+        return [(row[0], CIPHER.open(row[6], row[7], dead_letter_place(*row[1:6]))) for row in rows]

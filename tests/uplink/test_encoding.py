@@ -95,6 +95,15 @@ def test_a_batch_says_what_its_rows_say(drawn):
     assert records(sealed(kind, rows).body) == [said_by(row) for row in rows]
 
 
+def test_the_receiver_takes_columns_that_the_contract_withholds():
+    alerts = [AlertRow(5, "other", "major", "other", None)] * 2
+    results = [ResultRow(5, "other", "other", None, None)] * 2
+    for kind, rows in ((MessageClass.ALERT, alerts), (MessageClass.RESULT, results)):
+        batch = sealed(kind, rows)
+        assert not isinstance(receiver.examine(batch.sha256, batch.body), Refusal)
+        assert all("score" not in record for record in records(batch.body))
+
+
 @given(BLENDED, st.integers(1, 10**6))
 def test_the_receiver_takes_every_batch(drawn, messages):
     kind, rows = drawn

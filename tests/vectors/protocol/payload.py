@@ -20,6 +20,11 @@ PNG: Final = base64.b64decode(
     "BwBJYiyxEjQx5wAAAABJRU5ErkJggg=="
 )
 """A picture of 8 by 8 pixels."""
+FRAME: Final = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAoAAAAHgAQAAAAAdquFJAAAAPUlEQVR42u3BAQ0AAADCoPdPbQ43oAAAAAAAAAAA"
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAADgzwCX4AABS8wbSgAAAABJRU5ErkJggg=="
+)
+"""A black one of 640 by 480 pixels: a whole frame."""
 
 Document = dict[str, Any]
 

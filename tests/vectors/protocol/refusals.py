@@ -4,10 +4,12 @@ A message with a readable place takes it: the mark passes it, and the refusal st
 receipt. Without one there is no receipt for it at all.
 """
 
+import base64
 import math
 from typing import Any, Final
 
 from tests.vectors.protocol.payload import (
+    FRAME,
     JSON,
     MESSAGEPACK,
     NUMBER_MAX,
@@ -158,6 +160,17 @@ def items() -> list[Document]:
             LOG.encode().replace(b"device", b"\xff"),
             place=PLACE,
         ),
+        placed(
+            "a whole frame beside an alert",
+            "frame",
+            envelope([alert(image=picture | {"data": FRAME})]),
+            "alert",
+        ),
+        placed(
+            "a picture in the text of a log",
+            "frame",
+            one("log", log(message=base64.b64encode(PNG).decode())),
+        ),
         binary(
             "a picture as text in MessagePack",
             "malformed",
@@ -212,6 +225,7 @@ def unplaced() -> list[Document]:
         refused("a content type with a parameter", "malformed", LOG, content_type=f"{JSON}; v=1"),
         refused("a data message with the retain flag", "retained", LOG, retained=True),
         refused("an alert with the retain flag", "retained", LOG, topic="alert", retained=True),
+        refused("a picture and nothing else", "frame", FRAME),
         refused("a topic that is none", "unknown-topic", LOG, topic="logs"),
         refused("a topic with one level too many", "unknown-topic", LOG, topic="data/left"),
     ]
