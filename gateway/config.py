@@ -9,6 +9,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -48,6 +49,8 @@ class SiteSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Sockets; a short path, since the kernel refuses more than 107 bytes."""
     profiles_dir: Text
     """The folder of the firmware profiles."""
+    timezone: Text = "UTC"
+    """The site's IANA time zone, as ``Europe/Berlin``: ``[[uplink.window]]`` is in it."""
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,7 +105,7 @@ def parse(content: bytes, name: str, folder: Path) -> Config:
     )
     findings += budget_findings(config.spool)
     config = _with_absolute_paths(config, folder)
-    findings += _socket_findings(config.site.runtime_dir)
+    findings += _socket_findings(config.site.runtime_dir) + _zone_findings(config.site.timezone)
     if findings:
         raise ConfigError([f"{name}: {finding}" for finding in findings])
     return config
@@ -116,6 +119,14 @@ def _socket_findings(runtime_dir: str) -> list[str]:
     most = SOCKET_PATH_BYTES_MAX
     msg = f"site.runtime_dir: {path} has {size} bytes and the kernel takes {most}"
     return [f"{msg}: choose a shorter folder"]
+
+
+def _zone_findings(name: str) -> list[str]:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # the latter two: no name at all
+        return [f"site.timezone: {name!r} is no IANA time zone: write one like Europe/Berlin"]
+    return []
 
 
 _PLAIN: Final = (

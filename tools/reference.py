@@ -94,14 +94,23 @@ def _modules(file: str) -> Iterator[ModuleType]:
 
 def _keys_of(section: str, struct: type[msgspec.Struct]) -> Iterator[Key]:
     words = _words_below_fields(struct)
+    tables: list[tuple[str, type[msgspec.Struct]]] = []
     for field in msgspec.structs.fields(struct):
+        shape = shapes.type_info(field.type)
         yield Key(
             section,
             field.encode_name,
-            _allowed(shapes.type_info(field.type)),
+            _allowed(shape),
             "required" if field.required else f"`{_default(field)}`",
             words.get(field.name, ""),
         )
+        match shape:
+            case shapes.VarTupleType(item_type=shapes.StructType(cls=table)):
+                tables.append((f"[{section}.{field.encode_name}]", table))
+            case _:
+                pass
+    for name, table in tables:  # an array of tables, [[section.name]]
+        yield from _keys_of(name, table)
 
 
 def _words_below_fields(struct: type[msgspec.Struct]) -> dict[str, str]:
@@ -143,7 +152,8 @@ def _allowed(shape: shapes.Type) -> str:
         case shapes.LiteralType(values=values):
             return " or ".join(f'`"{value}"`' for value in values)
         case shapes.ListType(item_type=item) | shapes.VarTupleType(item_type=item):
-            return f"list of {_allowed(item)}"
+            tables = isinstance(item, shapes.StructType)
+            return "tables, see below" if tables else f"list of {_allowed(item)}"
         case _:
             return type(shape).__name__.removesuffix("Type").lower()
 

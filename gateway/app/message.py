@@ -24,12 +24,13 @@ from gateway.model.room import Room
 from gateway.model.time import Clock, SiteTime
 from gateway.privacy.anonymise import Leaves, anonymise, blend
 from gateway.privacy.picture import PictureKept
-from gateway.spool import due, gaps, store, trace
+from gateway.spool import due, gaps, sealed, store, trace
 from gateway.spool.lifetime import HOUR_MS
 from gateway.store.sqlite import Engine, give_back
 from gateway.uplink.batch import Batch
 from gateway.uplink.encoding import encode
-from gateway.uplink.sealing import Held, NotYet, plan
+from gateway.uplink.sealing import NOBODY, ORDER, Held, NotYet, Seal, Turns, live_from, plan
+from gateway.uplink.turn import Sealed, Turn, choose, sealable
 
 LOG = logging.getLogger(__name__)
 
@@ -75,9 +76,9 @@ class _Content:
     """
 
     batch: Batch | None
-    sealed: list[int]
-    withheld: list[int]
-    unreadable: list[int] = field(default_factory=list[int])
+    sealed: tuple[int, ...]
+    withheld: tuple[int, ...]
+    unreadable: tuple[int, ...] = ()
     kept: Counter[PictureKept] = field(default_factory=Counter[PictureKept])
     """Why pictures of its alerts stay here."""
 
@@ -103,9 +104,11 @@ class Queue:
     bell: Bell = field(default_factory=Bell)
     _since_seal: int = 0
     _idle: bool = True
-    _last_sealed: MessageClass | None = None
+    _turns: Turns = NOBODY
     _last_sent: MessageClass | None = None
     """What had the last turn: steady alerts must not starve the other classes."""
+    _fresh: set[str] = field(default_factory=set[str])
+    """Sealed by this process and not ended: all other sealed bytes may have been sent before."""
 
     async def admit(self, batch: Sequence[tuple[Arrival, bytes]]) -> Admitted:
         """Store what devices sent; return after the commit reached the disk."""
@@ -128,34 +131,51 @@ class Queue:
             self.bell.ring()
         return result
 
-    async def seal(self) -> float | None:
+    async def seal(self, turn: Turn) -> float | None:
         """Seal the most urgent batch that is due; see ``uplink.service.Queue``."""
         self.bell.silence()
         self._since_seal = 0
         self._idle = True  # what comes while we look rings, or the uplink sleeps beside it
-        limits = self.config.uplink
-        waiting = await due.waiting(self.reader, limits.batch_max_messages)
-        held = [
-            Held(one.number, one.message_class, one.contract_sha256, one.received, one.size_bytes)
-            for one in waiting
-        ]
-        decision = plan(held, limits, self.clock.site(), self._last_sealed)
+        heads = await self._heads()
+        classes = sealable(heads, turn)
+        decision = await self._plan(classes)
         if isinstance(decision, NotYet):
-            self._idle = decision.due_in_s is None
+            ready = any(one.sha256 not in turn.resting for one in heads)
+            self._idle = decision.due_in_s is None and not ready
             return decision.due_in_s
-        self._last_sealed = decision.message_class
+        self._turns = decision.turns
         numbers = decision.message_ids
         contents = await due.contents(self.reader, decision.message_class, numbers, self.cipher)
         contract = self.contracts[decision.contract_sha256]
         # Encoding a full batch takes tens of milliseconds: off the loop, or receipts wait.
         made = await asyncio.to_thread(self._encode, decision.message_class, contract, contents)
-        opened = {one.number for one in contents}
-        made = replace(made, unreadable=[one for one in numbers if one not in opened])
+        made = replace(made, unreadable=_missing(numbers, contents))
         await self.spool.write(self._store, made, now=self.clock.site(), cipher=self.cipher)
         for why, pictures in made.kept.items():
             self.count("pictures_kept_total", pictures, reason=why.value)
+        if made.batch is not None:
+            self._fresh.add(made.batch.sha256)
         self.point("after-seal")
         return 0.0
+
+    async def _heads(self) -> list[Sealed]:
+        return [
+            Sealed(one.number, one.sha256, one.message_class, one.sealed)
+            for one in await sealed.heads(self.reader)
+        ]
+
+    async def _plan(self, classes: frozenset[MessageClass]) -> Seal | NotYet:
+        limits, now = self.config.uplink, self.clock.site()
+        held: list[Held] = []
+        for name in (one for one in ORDER if one in classes):
+            found = await due.waiting(
+                self.reader, name, limits.batch_max_messages, live_from(limits, name, now)
+            )
+            held += [
+                Held(one.number, name, one.contract_sha256, one.received, one.size_bytes)
+                for one in found
+            ]
+        return plan(held, limits, now, self._turns, classes)
 
     def _encode(
         self, message_class: MessageClass, contract: ContractInForce, contents: list[due.Content]
@@ -164,48 +184,81 @@ class Queue:
             one.number: anonymise(contract.contract, message_class, one.received // 1000, one.items)
             for one in contents
         }
-        sealed = [number for number, leaves in leaving.items() if isinstance(leaves, Leaves)]
+        numbers = [number for number, leaves in leaving.items() if isinstance(leaves, Leaves)]
         rows = blend(
             row for leaves in leaving.values() if isinstance(leaves, Leaves) for row in leaves.rows
         )
         kept = Counter(
             why for one in leaving.values() if isinstance(one, Leaves) for why in one.pictures_kept
         )
-        withheld = [number for number in leaving if number not in set(sealed)]
+        leave = set(numbers)
+        withheld = tuple(number for number in leaving if number not in leave)
         if not rows:
-            return _Content(None, [], list(leaving), kept=kept)
+            return _Content(None, (), tuple(leaving), kept=kept)
         batch = encode(
             rows,
             message_class,
-            messages=len(sealed),
+            messages=len(numbers),
             site=self.config.site.name,
             contract=contract,
             nonce=self.entropy(16).hex(),
         )
-        return _Content(batch, sealed, withheld, kept=kept)
+        return _Content(batch, tuple(numbers), withheld, kept=kept)
 
     @staticmethod
     def _store(db: sqlite3.Connection, made: _Content, *, now: SiteTime, cipher: Cipher) -> None:
         store.discard(db, made.unreadable, now)
         store.withhold(db, made.withheld)
         if made.batch is not None:
-            one = made.batch
-            sealed = store.SealedBatch(one.sha256, one.body, one.message_class, one.rows, one.items)
-            store.seal(db, sealed, made.sealed, now, cipher)
+            store.seal(db, _on_disk(made.batch), made.sealed, now, cipher)
 
-    async def next(self) -> Batch | None:
+    async def next(self, turn: Turn) -> Batch | None:
         """Return the sealed batch to send next."""
-        now, last = self.clock.site(), self._last_sent
-        found = await trace.next_batch(self.reader, self.cipher, now, last)
-        while isinstance(found, trace.Unreadable):
+        while True:
+            chosen = choose(await self._heads(), turn, self.clock.site(), self._last_sent)
+            if chosen is None:
+                return None
+            found = await sealed.batch(self.reader, chosen.sha256, self.cipher)
+            if not isinstance(found, sealed.Unreadable):
+                break
             LOG.error("event=unreadable batch=%s is set aside: it does not open", found.sha256)
             await self.park(found.sha256, UNREADABLE)
-            found = await trace.next_batch(self.reader, self.cipher, now, last)
         if found is None:
             return None
         self._last_sent, self.under_way = found.message_class, found.sha256
         self.point("before-send")
-        return Batch(found.sha256, found.body, found.message_class, found.rows, found.items)
+        resent = found.sha256 not in self._fresh
+        return Batch(found.sha256, found.body, found.message_class, found.rows, found.items, resent)
+
+    async def split(self, sha256: str) -> bool:
+        """Seal the messages of a refused batch anew in two halves; False if they cannot be."""
+        found = await sealed.messages(self.reader, sha256)
+        if found is None or len(found[2]) == 1 or found[1] not in self.contracts:
+            return False
+        message_class, contract_sha256, numbers = found
+        contents = await due.contents(self.reader, message_class, numbers, self.cipher)
+        if len(contents) < len(numbers):
+            return False  # its bytes are whole, and some messages do not open any more
+        contract, half = self.contracts[contract_sha256], len(contents) // 2
+        made = [
+            await asyncio.to_thread(self._encode, message_class, contract, part)
+            for part in (contents[:half], contents[half:])
+        ]
+        parts = [
+            part
+            for one in made
+            for part in (
+                sealed.Part(None if one.batch is None else _on_disk(one.batch), one.sealed),
+                sealed.Part(None, one.withheld),
+            )
+            if part.message_ids
+        ]
+        done = await self.spool.write(sealed.reseal, sha256, parts, self.clock.site(), self.cipher)
+        self.point("after-split")
+        if done:
+            self._fresh.discard(sha256)
+            self._fresh |= {one.batch.sha256 for one in made if one.batch is not None}
+        return done
 
     async def delivered(self, sha256: str) -> None:
         """End a batch that the cloud has echoed."""
@@ -215,17 +268,23 @@ class Queue:
             default=24,
         )
         await self.spool.write(store.delivered, sha256, self.clock.site(), kept_h * HOUR_MS)
+        self._fresh.discard(sha256)
         self.point("after-delivered")
         self.changed()
 
     async def park(self, sha256: str, reason: str) -> None:
         """Set a batch aside that the cloud refused for good."""
         await self.spool.write(store.park, sha256, reason, self.clock.site())
+        self._fresh.discard(sha256)
         self.changed()
 
     async def parked(self) -> int:
         """Return how many batches are parked."""
         return await trace.parked(self.reader)
+
+    async def parked_since(self, since: SiteTime, most: int) -> list[SiteTime]:
+        """Return when the latest batches were parked."""
+        return await sealed.parked_since(self.reader, since, most)
 
     async def wait(self, seconds: float) -> None:
         """Wait for news, at most ``seconds``."""
@@ -239,8 +298,22 @@ class Queue:
             ended = store.expire(db, now)
             gaps.forget(db, now)
             store.prune(db, now, trace_rows=limits.trace_rows_max, alerts=limits.alerts_shown_max)
+            uplink = self.config.uplink
+            sealed.hold_parked(
+                db, now, kept_h=uplink.parked_kept_h, bytes_max=uplink.parked_bytes_max
+            )
             if roomy:  # else the queue needs them itself, and another program would take them
                 give_back(db, PAGES_GIVEN_BACK_MAX, kept=SPARE_PAGES_KEPT)
             return ended
 
         return await self.spool.write(unit, self.clock.site())
+
+
+def _on_disk(batch: Batch) -> store.SealedBatch:
+    return store.SealedBatch(batch.sha256, batch.body, batch.message_class, batch.rows, batch.items)
+
+
+def _missing(numbers: Sequence[int], contents: list[due.Content]) -> tuple[int, ...]:
+    """Return which of ``numbers`` did not open."""
+    opened = {one.number for one in contents}
+    return tuple(number for number in numbers if number not in opened)

@@ -14,6 +14,7 @@ from pathlib import Path
 from gateway.app import control, damage
 from gateway.app.clock import system_wall_ns
 from gateway.app.damage import reopening
+from gateway.app.daytime import minute_of
 from gateway.app.device import Fleet
 from gateway.app.message import Queue
 from gateway.app.opened import Opened, opened
@@ -206,6 +207,7 @@ async def _uplink(
         clock=queue.clock,
         entropy=os.urandom,
         limits=config.uplink,
+        minute=minute_of(queue.clock, config.site.timezone),
         report=voices.report,
         clear=voices.clear_code,
         count=voices.register.count,

@@ -44,19 +44,46 @@ _DECODERS: Final[dict[MessageClass, msgspec.msgpack.Decoder[Any]]] = {
 
 
 _STORED: Final = "id, received_ms, device, epoch, stream, seq, contract, key_id, body"
+_FREE: Final = "class = :class AND batch IS NULL AND leaves = 1"
+_MIDDLE_IS_OLD: Final = f"""(
+    SELECT received_ms FROM message WHERE {_FREE} AND id >= (low + high) / 2 ORDER BY id LIMIT 1
+) < :live"""  # noqa: S608 -- a condition of ours
+_EDGE: Final = f"""
+WITH RECURSIVE edge(low, high) AS (
+    SELECT :low, (SELECT max(id) + 1 FROM message WHERE {_FREE})
+    UNION ALL
+    SELECT iif({_MIDDLE_IS_OLD}, (low + high) / 2 + 1, low),
+           iif({_MIDDLE_IS_OLD}, high, (low + high) / 2)
+    FROM edge WHERE low < high)
+SELECT low FROM edge WHERE low >= high"""  # noqa: S608 -- the same
+"""Where what came later begins, found by halves: ids and site time both only grow."""
 
 
-async def waiting(db: aiosqlite.Connection, most_a_class: int) -> list[Waiting]:
-    """Return the oldest messages of each class that may leave, oldest first within a class."""
-    found: list[Waiting] = []
-    for message_class in MessageClass:
-        rows = await db.execute_fetchall(
-            "SELECT id, contract, received_ms, size_bytes FROM message "
-            "WHERE class = ? AND batch IS NULL AND leaves = 1 ORDER BY id LIMIT ?",
-            (message_class.value, most_a_class),
-        )
-        found += [Waiting(r[0], message_class, r[1], SiteTime(r[2]), r[3]) for r in rows]
-    return found
+async def waiting(
+    db: aiosqlite.Connection, message_class: MessageClass, most: int, live_from: SiteTime
+) -> list[Waiting]:
+    """Return the oldest ``most`` messages of a class that may leave, and as many live ones.
+
+    Live is what came at ``live_from`` or later. Oldest first, each once.
+    """
+    found = await _from(db, message_class, 0, most)
+    if len(found) < most or found[0].received >= live_from:
+        return found  # these are all, or all of them are live
+    values = {"class": message_class.value, "low": found[0].number, "live": live_from}
+    edges = await db.execute_fetchall(_EDGE, values)
+    begin = max(next(int(row[0]) for row in edges), found[-1].number + 1)
+    return found + await _from(db, message_class, begin, most)
+
+
+async def _from(
+    db: aiosqlite.Connection, message_class: MessageClass, begin: int, most: int
+) -> list[Waiting]:
+    rows = await db.execute_fetchall(
+        f"SELECT id, contract, received_ms, size_bytes FROM message "  # noqa: S608 -- the same
+        f"WHERE {_FREE} AND id >= :begin ORDER BY id LIMIT :most",
+        {"class": message_class.value, "begin": begin, "most": most},
+    )
+    return [Waiting(r[0], message_class, r[1], SiteTime(r[2]), r[3]) for r in rows]
 
 
 async def contents(
@@ -106,6 +133,8 @@ async def _with_pictures(db: aiosqlite.Connection, content: Content, cipher: Cip
             except UnreadableError:
                 image = None  # the alert is worth sending without it
         images.append(image)
+    # The alerts of a batch that was parked for long are gone from the page, pictures and all.
+    images += [None] * (len(content.items) - len(images))
     items = tuple(
         msgspec.structs.replace(item, image=image) if isinstance(item, AlertItem) else item
         for item, image in zip(content.items, images, strict=True)

@@ -268,10 +268,12 @@ def unpark(db: sqlite3.Connection, sha256: str) -> bool:
     return True
 
 
-def drop_parked(db: sqlite3.Connection, sha256: str, outcome: Outcome, now: SiteTime) -> bool:
+def drop_parked(
+    db: sqlite3.Connection, sha256: str, outcome: Outcome, now: SiteTime, *, why: str
+) -> bool:
     """End a parked batch's messages with ``outcome`` and drop its bytes; False if none is."""
     if unpark(db, sha256):
-        _end_batch(db, sha256, End(outcome, now, sha256, now))
+        _end_batch(db, sha256, End(outcome, now, sha256, now, why))
         db.execute("DELETE FROM batch WHERE sha256 = ?", (sha256,))
         return True
     gone = db.execute("DELETE FROM batch WHERE sha256 = ? AND parked IS NOT NULL", (sha256,))

@@ -10,12 +10,7 @@ import msgspec
 from gateway.model.cipher import Cipher, UnreadableError
 from gateway.model.outcome import MessageClass
 from gateway.model.time import SiteTime
-from gateway.spool.places import batch_place, picture_place, summary_place
-from gateway.spool.store import SealedBatch
-
-SEALED_WAIT_MS: Final = 10_000
-"""A sealed batch that waited so long is sent between two of alerts."""
-
+from gateway.spool.places import picture_place, summary_place
 
 UNREADABLE: Final = "unreadable"
 _SUMMARY: Final = msgspec.msgpack.Decoder(tuple[str, str, float])
@@ -143,53 +138,6 @@ async def parked(db: aiosqlite.Connection) -> int:
     """Return how many batches are parked."""
     rows = await db.execute_fetchall("SELECT count(*) FROM batch WHERE parked IS NOT NULL")
     return next((int(row[0]) for row in rows), 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A batch whose bytes do not open any more: it can be set aside, never sent."""
-
-    sha256: str
-
-
-async def next_batch(
-    db: aiosqlite.Connection,
-    cipher: Cipher,
-    now: SiteTime | None = None,
-    last: MessageClass | None = None,
-) -> SealedBatch | Unreadable | None:
-    """Return the sealed batch to send next: alerts first, then the oldest.
-
-    ``last`` is the class that was sent before. After an alert the turn is another class's,
-    if a batch of it was sealed ``SEALED_WAIT_MS`` before ``now``: alerts that never end
-    hold nothing back for ever, and an alert lets one batch pass at most. Without ``now``
-    alerts always go first.
-    """
-    if now is not None and last is MessageClass.ALERT:
-        rows = await db.execute_fetchall(
-            "SELECT sha256, body, class, rows, items, key_id FROM batch "
-            "WHERE parked IS NULL AND class <> 'alert' AND sealed_ms <= ? "
-            "ORDER BY number LIMIT 1",
-            (now - SEALED_WAIT_MS,),
-        )
-        for row in rows:
-            return _sealed(row, cipher)
-    # Chosen by number first: to sort whole rows would read the bodies of all batches.
-    rows = await db.execute_fetchall(
-        "SELECT sha256, body, class, rows, items, key_id FROM batch WHERE number = (SELECT number "
-        "FROM batch WHERE parked IS NULL ORDER BY class <> 'alert', number LIMIT 1)"
-    )
-    for row in rows:
-        return _sealed(row, cipher)
-    return None
-
-
-def _sealed(row: aiosqlite.Row, cipher: Cipher) -> SealedBatch | Unreadable:
-    try:
-        body = cipher.open(row[5], row[1], batch_place(row[0]))
-    except UnreadableError:
-        return Unreadable(row[0])
-    return SealedBatch(row[0], body, MessageClass(row[2]), row[3], row[4])
 
 
 async def tallies(db: aiosqlite.Connection) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """What an answer of the cloud means for the batch: promise P4, in one table.
 
 A batch is delivered only when a 2xx echoes exactly its digest. A definite refusal of
-*this* batch parks it; a refusal of *us* is a configuration problem, and the batch waits;
+*this* batch halves or parks it; a refusal of *us* is a configuration problem, and the batch waits;
 everything else may pass, so the same bytes are sent again. When in doubt, send again: the
 cloud counts a digest once.
 """
@@ -23,6 +23,8 @@ PARKS: Final = {
     415: "the cloud does not take this format",
     422: "the content breaks a rule of the cloud",
 }
+WHOLE: Final = 415
+"""Says nothing of the content, so no part of the batch would be taken either."""
 MISCONFIGURES: Final = {
     401: "the cloud does not accept this gateway's certificate",
     403: "the cloud does not permit this gateway to upload for this site",
@@ -69,9 +71,10 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """The cloud will never take this batch. It is kept aside, and the next one is sent."""
+    """The cloud will never take this batch. ``divisible``: parts of it may be taken."""
 
     reason: str
+    divisible: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,8 @@ def _meaning(answer: Answer, sha256: str) -> Verdict:
     if status == HTTPStatus.BAD_REQUEST and NGINX_CERTIFICATE in answer.body:
         return Misconfigured(f"{status}: {MISCONFIGURES[401]}")
     if status in PARKS:
-        return Park(f"{status}: {PARKS[status]}{_detail(answer)}")
+        reason = f"{status}: {PARKS[status]}{_detail(answer)}"
+        return Park(reason, divisible=status != WHOLE)
     if status in MISCONFIGURES:
         return Misconfigured(f"{status}: {MISCONFIGURES[status]}{_detail(answer)}")
     if status // 100 == 2 and _echoes(answer, sha256):  # noqa: PLR2004  # as HTTP numbers its classes

@@ -16,7 +16,8 @@ from gateway.uplink.limits import UplinkLimits
 class Batch:
     """What is sent. ``sha256`` (hexadecimal) is over ``body`` and is its idempotency key.
 
-    ``rows`` counts messages of the trace, ``items`` the records inside.
+    ``rows`` counts messages of the trace, ``items`` the records inside. ``resent``: these
+    bytes may have reached the cloud before.
     """
 
     sha256: str
@@ -24,6 +25,7 @@ class Batch:
     message_class: MessageClass
     rows: int
     items: int
+    resent: bool = False
 
     def __repr__(self) -> str:
         return f"Batch({self.message_class.value}, {self.rows} rows, {self.sha256[:12]})"

@@ -26,6 +26,8 @@ from gateway.uplink.batch import Batch
 from gateway.uplink.limits import UplinkLimits
 
 CONTENT_TYPE: Final = "application/vnd.site-gateway.batch+json"
+RESENT: Final = {"Batch-Resent": "true"}
+"""Marks what may have come before. It decides nothing: the digest does."""
 KEEPALIVE_S: Final = 15
 """Shorter than what servers keep (60 s and more), else a batch meets a closing connection."""
 
@@ -110,6 +112,7 @@ class Https:
                 "Idempotency-Key": batch.sha256,
                 "Accept": "application/json",
                 "Accept-Encoding": "identity",
+                **(RESENT if batch.resent else {}),
             },
             allow_redirects=False,
         )

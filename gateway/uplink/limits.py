@@ -5,6 +5,8 @@ from typing import Annotated, Final
 
 import msgspec
 
+from gateway.uplink.schedule import Window
+
 URL: Final = re.compile(r"https://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~/\-]*)?")
 
 
@@ -29,12 +31,30 @@ class UplinkLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alert_batch_max_age_s: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.2
     """How long an alert waits, so that a burst of them shares one batch."""
 
+    live_within_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 120
+    """What is older waits too long already and is sent as backlog, beside what is live."""
+    backlog_share_percent: Annotated[int, msgspec.Meta(ge=5, le=80)] = 30
+    """Of the bytes, while live data and backlog both wait. Live alerts go first in any case."""
+    bytes_per_s: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] = 0
+    """Bytes of batches a second; 0: no limit. Alerts never wait for it, but count."""
+    window: Annotated[tuple[Window, ...], msgspec.Meta(max_length=16)] = ()
+    """Times of the day with rules of their own; the first that fits holds."""
+
     request_timeout_s: Annotated[float, msgspec.Meta(ge=1, le=600)] = 60
     """From connecting to the last byte of the answer."""
     retry_ceiling_s: Annotated[float, msgspec.Meta(ge=1, le=3_600)] = 300
     """The longest wait that back-off chooses by itself."""
     probe_every_s: Annotated[float, msgspec.Meta(ge=1, le=3_600)] = 60
     """How often a misconfigured uplink tries again."""
+
+    refused_in_a_row_max: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 12
+    """With more definite refusals and nothing taken between them, nothing more is parked."""
+    parked_an_hour_max: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 20
+    """With more batches parked within an hour, nothing more is parked."""
+    parked_bytes_max: Annotated[int, msgspec.Meta(ge=1_048_576, le=1_099_511_627_776)] = 67_108_864
+    """Bytes of parked batches and their messages; beyond it the oldest are shed."""
+    parked_kept_h: Annotated[int, msgspec.Meta(ge=1, le=8_760)] = 720
+    """After so many hours a parked batch that nobody decided about has expired."""
 
     def __post_init__(self) -> None:
         """Require what an uplink needs together.

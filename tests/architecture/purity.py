@@ -61,6 +61,7 @@ STORES = {
     "spool/gaps.py": "what each device missed",
     "spool/ending.py": "the one way out of the queue",
     "spool/schema.py": "the tables",
+    "spool/sealed.py": "batches that wait, and batches set aside",
     "spool/trace.py": "what happened to each message",
 }
 

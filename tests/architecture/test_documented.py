@@ -38,7 +38,7 @@ CODES = {
         "queue-damaged",
         "recovery-key-on-site",
     ),
-    *("uplink-misconfigured", "uplink-offline"),
+    *("parking-tripped", "uplink-misconfigured", "uplink-offline"),
 }
 
 

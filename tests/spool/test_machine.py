@@ -162,7 +162,7 @@ class SpoolMachine(RuleBasedStateMachine):
         sha256 = list(self.batches)[choice % len(self.batches)]
         with transaction(self.db):
             if drop:
-                done = store.drop_parked(self.db, sha256, Outcome.SHED, self.now)
+                done = store.drop_parked(self.db, sha256, Outcome.SHED, self.now, why="operator")
             else:
                 done = store.unpark(self.db, sha256)
         assert done is (self.batches[sha256] == "parked")

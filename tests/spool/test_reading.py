@@ -99,18 +99,36 @@ async def test_depth_says_how_much_waits_and_since_when(engine: Engine, reader):
     assert (await trace.depths(reader))[LOG] == Depth(0, 0, None)
 
 
-async def test_what_is_due_is_the_oldest_of_each_class_that_may_leave(engine: Engine, reader):
+async def test_what_is_due_is_the_oldest_of_a_class_that_may_leave(engine: Engine, reader):
     kept = [message(seq, RESULT) for seq in (1, 2, 3)]
     await keep(engine, *kept, message(4, METRIC), message(5, ALERT), message(6, ALERT))
     await keep(engine, message(7, ALERT, contract=CLOSED))
     await seal(engine, "s", [5], ALERT)
-    found = await due.waiting(reader, 2)
-    assert [(one.number, one.message_class) for one in found] == [
-        (6, ALERT),
-        (1, RESULT),
-        (2, RESULT),
-    ]
-    assert {one.received for one in found} == {NOW}
+    for of, numbers in ((ALERT, [6]), (RESULT, [1, 2]), (METRIC, []), (LOG, [])):
+        found = await due.waiting(reader, of, 2, NOW)
+        assert [one.number for one in found] == numbers
+        assert {(one.message_class, one.received) for one in found} <= {(of, NOW)}
+
+
+async def numbers(reader, most: int, live_from: int) -> list[int]:
+    return [one.number for one in await due.waiting(reader, RESULT, most, SiteTime(live_from))]
+
+
+async def test_beside_the_oldest_the_first_live_messages_are_found_behind_any_backlog(
+    engine: Engine, reader
+):
+    for seq in range(1, 41):
+        await keep(engine, message(seq, RESULT), message(seq, LOG), now=NOW + seq)
+    results = [one.number for one in await due.waiting(reader, RESULT, 99, SiteTime(0))]
+    assert len(results) == 40
+    for live in (1, 2, 3, 7, 20, 39, 40):
+        wanted = dict.fromkeys([*results[:3], *results[live - 1 : live + 2]])
+        found = await numbers(reader, 3, NOW + live)
+        assert found[:3] == results[:3]
+        assert set(wanted) <= set(found) if live > 1 else found == results[:3], live
+        assert len(found) == len(set(found)) <= 6
+    assert await numbers(reader, 3, NOW + 41) == results[:3]  # nothing is live
+    assert await numbers(reader, 40, NOW + 20) == results  # these are all
 
 
 async def test_contents_come_back_as_they_were_admitted_pictures_with_their_alerts(
@@ -125,53 +143,6 @@ async def test_contents_come_back_as_they_were_admitted_pictures_with_their_aler
     assert first.image == PICTURE
     (log,) = await due.contents(reader, LOG, (2,), CIPHER)
     assert log.items == (item(LOG),)
-
-
-async def test_alerts_go_before_older_results_and_parked_batches_are_passed_over(
-    engine: Engine, reader
-):
-    await keep(engine, message(1), message(2), message(3, ALERT))
-    await seal(engine, "result", [1], RESULT)
-    await seal(engine, "later", [2], RESULT)
-    await seal(engine, "alert", [3], ALERT)
-    order = []
-    while (batch := await trace.next_batch(reader, CIPHER)) is not None:
-        assert isinstance(batch, store.SealedBatch)
-        order.append((batch.sha256, batch.rows, batch.items, batch.message_class))
-        assert batch.body == b"body of " + batch.sha256.encode()
-        await engine.write(store.park, batch.sha256, "no", NOW)
-    assert order == [("alert", 1, 2, ALERT), ("result", 1, 2, RESULT), ("later", 1, 2, RESULT)]
-    assert await trace.parked(reader) == 3
-
-
-async def test_a_batch_that_waited_is_sent_between_two_of_alerts(engine: Engine, reader):
-    """After an outage alerts that never end held back what was sealed in it, for ever."""
-    await keep(engine, *[message(seq) for seq in (1, 2)], message(3, LOG), message(4, ALERT))
-    await seal(engine, "parked", [1], RESULT)
-    await engine.write(store.park, "parked", "no", NOW)
-    await seal(engine, "log", [3], LOG)
-    await seal(engine, "result", [2], RESULT)
-    await seal(engine, "alert", [4], ALERT)
-    late = SiteTime(NOW + trace.SEALED_WAIT_MS)
-
-    async def chosen(now: int | None, last: MessageClass | None) -> str | None:
-        batch = await trace.next_batch(reader, CIPHER, None if now is None else SiteTime(now), last)
-        return None if batch is None else batch.sha256
-
-    assert await chosen(late, ALERT) == "log"  # the oldest, whatever its class
-    for now, last in ((late - 1, ALERT), (late, LOG), (late, RESULT), (late, None), (None, ALERT)):
-        assert await chosen(now, last) == "alert", (now, last)
-    await engine.write(store.delivered, "alert", NOW, 0)
-    assert await chosen(late - 1, ALERT) == "log"
-
-
-async def test_alerts_follow_one_another_when_nothing_else_waits(engine: Engine, reader):
-    await keep(engine, message(1, ALERT), message(2, ALERT))
-    await seal(engine, "first", [1], ALERT)
-    await seal(engine, "second", [2], ALERT)
-    batch = await trace.next_batch(reader, CIPHER, SiteTime(NOW + 10**6), ALERT)
-    assert batch is not None
-    assert batch.sha256 == "first"
 
 
 async def test_the_page_sees_the_newest_alerts_and_their_pictures(engine: Engine, reader):

@@ -129,7 +129,7 @@ def test_a_batch_that_a_program_of_the_first_schema_parked_can_be_dropped_but_no
         "VALUES ('old', 'result', 1, 1, 5, 'no', x'00')"
     )
     assert not store.unpark(db, "old")
-    assert store.drop_parked(db, "old", Outcome.SHED, NOW)
+    assert store.drop_parked(db, "old", Outcome.SHED, NOW, why="operator")
     assert rows(db, "SELECT count(*) FROM batch") == [(0,)]
     assert rows(db, "SELECT * FROM tally") == []
 

@@ -89,6 +89,7 @@ async def test_an_expired_client_certificate_at_the_uplink_is_named_and_a_new_on
             clock=clock,
             entropy=bytes,
             limits=limits,
+            minute=lambda: 0,
             report=lambda raised: problems.update({raised.problem.code: raised}),
             clear=lambda code, _: problems.update({code: None}),
             count=lambda *_, **__: None,

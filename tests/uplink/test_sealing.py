@@ -1,7 +1,8 @@
 """Which messages share a batch: one class, one contract, full or old enough."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from gateway.model.outcome import MessageClass
 from gateway.model.time import SiteTime
 from gateway.uplink.batch import Bounds, Filling, fill
 from gateway.uplink.limits import UplinkLimits
-from gateway.uplink.sealing import Held, NotYet, Seal, plan
+from gateway.uplink.sealing import NOBODY, Held, NotYet, Seal, Turns, plan
 
 ALERT, ERROR_LOG, RESULT, METRIC, LOG = MessageClass
 LIMITS = UplinkLimits(batch_max_messages=3, batch_max_bytes=100_000, batch_max_age_s=60)
@@ -87,37 +88,118 @@ def test_the_next_time_is_the_earliest_of_all_queues():
         assert plan(queue, LIMITS, NOW) == NotYet(10.0)
 
 
-@pytest.mark.parametrize("last", [ALERT, RESULT, LOG, None])
+LIVE = UplinkLimits(batch_max_messages=3, batch_max_age_s=60, live_within_s=600)
+"""What waits for less than ten minutes is live; overdue is a class after three."""
+
+
+def after(*classes: MessageClass) -> Turns:
+    """Whose turn it is once live batches of these classes were sealed."""
+    turns = NOBODY
+    for one in classes:
+        turns = replace(turns, last_live=one, alert_went=one is ALERT)
+    return turns
+
+
+@pytest.mark.parametrize("last", [ALERT, RESULT, LOG])
 def test_results_that_are_only_due_let_every_alert_pass(last):
     queue = [held(1, RESULT, 179.9), held(2, ALERT, 1)]
-    assert plan(queue, LIMITS, NOW, last) == Seal(ALERT, "a", (2,))
+    assert plan(queue, LIVE, NOW, after(last)) == Seal(ALERT, "a", (2,))
 
 
-@pytest.mark.parametrize("last", [RESULT, LOG, None])
+@pytest.mark.parametrize("last", [RESULT, LOG])
 def test_overdue_results_go_after_a_batch_of_alerts_and_not_twice_in_a_row(last):
     queue = [held(1, RESULT, 180), held(2, ALERT, 1)]
-    assert plan(queue, LIMITS, NOW, ALERT) == Seal(RESULT, "a", (1,))
-    assert plan(queue, LIMITS, NOW, last) == Seal(ALERT, "a", (2,))
+    assert plan(queue, LIVE, NOW, after(ALERT)) == Seal(RESULT, "a", (1,))
+    assert plan(queue, LIVE, NOW, after(ALERT, last)) == Seal(ALERT, "a", (2,))
 
 
 def test_of_two_overdue_classes_the_one_that_waited_longer_goes():
     queue = [held(1, LOG, 200), held(2, RESULT, 190), held(3, ALERT, 1)]
-    assert plan(queue, LIMITS, NOW, ALERT) == Seal(LOG, "a", (1,))
+    assert plan(queue, LIVE, NOW, after(ALERT)) == Seal(LOG, "a", (1,))
 
 
 def test_overdue_logs_do_not_wait_for_an_end_of_the_results():
-    queue = [held(1, RESULT, 3600), held(2, LOG, 180)]
-    assert plan(queue, LIMITS, NOW, RESULT) == Seal(LOG, "a", (2,))
-    assert plan(queue, LIMITS, NOW, LOG) == Seal(RESULT, "a", (1,))
+    queue = [held(1, RESULT, 500), held(2, LOG, 180)]
+    assert plan(queue, LIVE, NOW, after(RESULT)) == Seal(LOG, "a", (2,))
+    assert plan(queue, LIVE, NOW, after(LOG)) == Seal(RESULT, "a", (1,))
 
 
 def test_without_alerts_overdue_results_go_one_batch_after_the_other():
-    assert plan([held(1, RESULT, 180)], LIMITS, NOW, RESULT) == Seal(RESULT, "a", (1,))
+    assert plan([held(1, RESULT, 180)], LIVE, NOW, after(RESULT)) == Seal(RESULT, "a", (1,))
+
+
+def test_a_class_that_may_not_be_sealed_now_is_passed_over():
+    queue = [held(1, RESULT, 100), held(2, LOG, 100)]
+    assert plan(queue, LIVE, NOW, NOBODY, {LOG, ALERT}) == Seal(LOG, "a", (2,))
+    assert plan(queue, LIVE, NOW, NOBODY, {ALERT}) == NotYet(None)
+
+
+def backlog_and_live() -> list[Held]:
+    return [
+        *(held(n, RESULT, 7_200, size_bytes=100) for n in (1, 2, 3)),
+        *(held(n, RESULT, 90, size_bytes=100) for n in (7, 8, 9)),
+    ]
+
+
+def test_live_results_do_not_wait_for_the_end_of_their_backlog():
+    assert plan(backlog_and_live(), LIVE, NOW) == Seal(RESULT, "a", (7, 8, 9))
+
+
+def test_a_backlog_that_is_the_last_of_its_class_takes_live_companions_along():
+    queue = [held(1, RESULT, 7_200), held(2, RESULT, 5)]
+    assert plan(queue, LIVE, NOW) == Seal(RESULT, "a", (1, 2))
+
+
+def test_what_only_waits_for_its_batch_to_fill_is_never_backlog():
+    slow = UplinkLimits(batch_max_age_s=3_600, live_within_s=60)
+    queue = [held(1, RESULT, 3_000)]
+    assert plan(queue, slow, NOW) == NotYet(600.0)
+
+
+@pytest.mark.parametrize("share", [5, 30, 50, 80])
+def test_while_both_wait_the_backlog_gets_its_share_of_the_bytes(share):
+    limits = UplinkLimits(batch_max_messages=3, batch_max_age_s=60, live_within_s=600,
+                          backlog_share_percent=share)  # fmt: skip
+    turns, old, bytes_of_all = NOBODY, 0, 0
+    for _ in range(400):
+        decision = plan(backlog_and_live(), limits, NOW, turns)
+        assert isinstance(decision, Seal)
+        turns = decision.turns
+        old += 300 * (decision.message_ids[0] == 1)
+        bytes_of_all += 300
+    assert abs(100 * old / bytes_of_all - share) < 1
+
+
+def test_a_live_alert_goes_before_any_backlog_and_then_lets_one_batch_pass():
+    queue = [held(1, ALERT, 7_200), *backlog_and_live(), held(99, ALERT, 1)]
+    turns, order = NOBODY, []
+    for _ in range(6):
+        decision = plan(queue, LIVE, NOW, turns)
+        assert isinstance(decision, Seal)
+        turns = decision.turns
+        order.append(decision.message_ids[-1] == 99 and decision.message_ids[0] == 99)
+    assert order[0]
+    assert not any(not one and not two for one, two in pairwise(order)), order
+
+
+def test_in_the_backlog_alerts_go_first_and_the_oldest_of_the_others_in_between():
+    queue = [held(1, ALERT, 900), held(2, RESULT, 7_200), held(3, LOG, 9_000)]
+    first = plan(queue, LIVE, NOW)
+    assert first == Seal(ALERT, "a", (1,))
+    assert isinstance(first, Seal)
+    assert plan(queue, LIVE, NOW, first.turns) == Seal(LOG, "a", (3,))
 
 
 UPLOAD_MS = 300
 LINE = UplinkLimits()
 STEPS_MS = {ALERT: 100, RESULT: 100, LOG: 1_000}
+
+
+def seen(queue: list[Held], now: int) -> list[Held]:
+    """What is read of a queue: its oldest, and its first live ones (``spool.due.waiting``)."""
+    most = LINE.batch_max_messages
+    live = (one for one in queue[most:] if now - one.received <= LINE.live_within_s * 1000)
+    return queue[:most] + list(islice(live, most))
 
 
 @dataclass
@@ -139,21 +221,20 @@ class Line:
         coming = [Held(n, one.message_class, "a", one.received, 200)
                   for n, one in enumerate(coming)]  # fmt: skip
         waiting: dict[MessageClass, list[Held]] = {ALERT: [], RESULT: [], LOG: []}
-        now, arrived, last = 0, 0, None
+        now, arrived, turns = 0, 0, NOBODY
         while now < until_ms:
             while arrived < len(coming) and coming[arrived].received <= now:
                 waiting[coming[arrived].message_class].append(coming[arrived])
                 arrived += 1
-            oldest = [one for queue in waiting.values() for one in queue[: LINE.batch_max_messages]]
-            decision = plan(oldest, LINE, SiteTime(now), last)
+            oldest = [one for queue in waiting.values() for one in seen(queue, now)]
+            decision = plan(oldest, LINE, SiteTime(now), turns)
             if isinstance(decision, NotYet):
                 now += round(1000 * (decision.due_in_s or 0.1))
                 continue
-            last = decision.message_class
-            queue, messages = waiting[last], len(decision.message_ids)
-            assert decision.message_ids == tuple(one.message_id for one in queue[:messages])
-            yield from ((one, now) for one in queue[:messages])
-            waiting[last] = queue[messages:]
+            turns, name = decision.turns, decision.message_class
+            gone = set(decision.message_ids)
+            yield from ((one, now) for one in waiting[name] if one.message_id in gone)
+            waiting[name] = [one for one in waiting[name] if one.message_id not in gone]
             now += UPLOAD_MS
 
 

@@ -27,11 +27,13 @@ HALF = b"\x80" + bytes(6)
 class Site:
     """An uplink with everything around it simulated."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: UplinkLimits = LIMITS) -> None:
+        self.limits = limits
+        self.minute = 0
         self.clock = SteppedClock()
         self.script = Script()
         self.cloud = ScriptedCloud(self.script)
-        self.queue = MemoryQueue(self.clock, LIMITS)
+        self.queue = MemoryQueue(self.clock, limits)
         self.problems: dict[str, Raised] = {}
         self.counts: Counter[str] = Counter()
         self.witnessed: list[UnixMs] = []
@@ -44,7 +46,8 @@ class Site:
             cloud=self.cloud,
             clock=self.clock,
             entropy=lambda size: HALF[:size],
-            limits=LIMITS,
+            limits=self.limits,
+            minute=lambda: self.minute,
             report=self._report,
             clear=self._clear,
             count=self._count,
