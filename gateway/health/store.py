@@ -30,7 +30,7 @@ SPOOLS: Final = (
 def add_wear(db: sqlite3.Connection, written: Mapping[int, int], days_kept: int) -> None:
     """Add bytes by day, and drop what is older than ``days_kept`` days before the newest."""
     db.executemany(
-        "INSERT INTO wear VALUES (?, ?) ON CONFLICT DO UPDATE SET "
+        "INSERT INTO wear (day, written_bytes) VALUES (?, ?) ON CONFLICT DO UPDATE SET "
         "written_bytes = written_bytes + excluded.written_bytes",
         list(written.items()),
     )

@@ -56,7 +56,7 @@ def drop(db: sqlite3.Connection, numbers: Sequence[int]) -> None:
 def raise_floor(db: sqlite3.Connection, name: str, value: int) -> None:
     """Store ``value`` as the floor ``name`` unless it is higher already."""
     db.execute(
-        "INSERT INTO floor VALUES (?, ?) "
+        "INSERT INTO floor (name, value) VALUES (?, ?) "
         "ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
         (name, value),
     )

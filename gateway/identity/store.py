@@ -65,7 +65,8 @@ def add(db: sqlite3.Connection, device: Device, devices_max: int) -> Addition:
     if count >= devices_max:
         return Addition.FULL
     db.execute(
-        "INSERT INTO device VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO device (id, profile, access, serial, fingerprint, not_after_ms, added_ms) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             device.id,
             device.profile,

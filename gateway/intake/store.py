@@ -313,7 +313,7 @@ class _Work:
         for stream, marks in origin.marks.items():
             if marks.stored:
                 self._db.executemany(
-                    "INSERT INTO seen VALUES (?, ?, ?, ?)",
+                    "INSERT INTO seen (origin, stream, seq, digest) VALUES (?, ?, ?, ?)",
                     [
                         (origin.number, stream.value, seq, digest)
                         for seq, digest in marks.stored.items()

@@ -77,7 +77,7 @@ def record(
 def tally(db: sqlite3.Connection, name: str, outcome: Outcome, messages: int) -> None:
     """Add to how many messages of the class ``name`` have this outcome."""
     db.execute(
-        "INSERT INTO tally VALUES (?, ?, ?) "
+        "INSERT INTO tally (class, outcome, messages) VALUES (?, ?, ?) "
         "ON CONFLICT DO UPDATE SET messages = messages + excluded.messages",
         (name, outcome.value, messages),
     )
@@ -99,7 +99,7 @@ def mark_alerts(
 def deepen(db: sqlite3.Connection, name: str, rows: int, size_bytes: int) -> None:
     """Add to how much of the class ``name`` waits; less than nothing takes it off."""
     db.execute(
-        "INSERT INTO depth VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET "
+        "INSERT INTO depth (class, rows, bytes) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET "
         "rows = rows + excluded.rows, bytes = bytes + excluded.bytes",
         (name, rows, size_bytes),
     )
@@ -122,7 +122,7 @@ def fold_drops(db: sqlite3.Connection, most: int = DROPPED_ROWS_MAX) -> None:
 
 def _count(db: sqlite3.Connection, device: str, name: str, reason: str, messages: int) -> None:
     db.execute(
-        "INSERT INTO dropped VALUES (?, ?, ?, ?) "
+        "INSERT INTO dropped (device, class, reason, messages) VALUES (?, ?, ?, ?) "
         "ON CONFLICT DO UPDATE SET messages = messages + excluded.messages",
         (device, name, reason, messages),
     )

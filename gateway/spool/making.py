@@ -41,7 +41,10 @@ class Made:
 
 def probe(db: sqlite3.Connection) -> None:
     """Write something that changes nothing, to see whether the disk takes it."""
-    db.execute("INSERT INTO depth VALUES ('alert', 0, 0) ON CONFLICT DO UPDATE SET rows = rows")
+    db.execute(
+        "INSERT INTO depth (class, rows, bytes) VALUES ('alert', 0, 0) "
+        "ON CONFLICT DO UPDATE SET rows = rows"
+    )
 
 
 def usage(db: sqlite3.Connection) -> Usage:

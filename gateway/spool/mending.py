@@ -53,7 +53,8 @@ def join(db: sqlite3.Connection) -> int:
     )
     db.execute("DELETE FROM depth")
     db.execute(
-        "INSERT INTO depth SELECT class, count(*), sum(size_bytes) FROM message GROUP BY class"
+        "INSERT INTO depth (class, rows, bytes) "
+        "SELECT class, count(*), sum(size_bytes) FROM message GROUP BY class"
     )
     return unsealed
 
@@ -68,12 +69,12 @@ def count_lost(db: sqlite3.Connection, waited: Mapping[str, int], now: SiteTime)
     lost = {name: rows for name, rows in lost.items() if rows > 0}
     for name, rows in lost.items():
         db.execute(
-            "INSERT INTO tally VALUES (?, ?, ?) "
+            "INSERT INTO tally (class, outcome, messages) VALUES (?, ?, ?) "
             "ON CONFLICT DO UPDATE SET messages = messages + excluded.messages",
             (name, Outcome.LOST.value, rows),
         )
         db.execute(
-            "INSERT INTO dropped VALUES ('', ?, ?, ?) "
+            "INSERT INTO dropped (device, class, reason, messages) VALUES ('', ?, ?, ?) "
             "ON CONFLICT DO UPDATE SET messages = messages + excluded.messages",
             (name, QUEUE_DAMAGED, rows),
         )

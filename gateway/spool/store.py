@@ -49,7 +49,7 @@ def remember(
     A message leaves under the contract it came under, also after the profile has changed.
     """
     db.executemany(
-        "INSERT OR IGNORE INTO contract VALUES (?, ?)",
+        "INSERT OR IGNORE INTO contract (sha256, body) VALUES (?, ?)",
         [(one.sha256, msgspec.json.encode(one.contract)) for one in contracts],
     )
     current = {one.sha256: one for one in contracts}
@@ -113,8 +113,9 @@ def enqueue(
     for name, rows in gained.items():
         deepen(db, name, rows, gained_bytes[name])
         db.execute(
-            "INSERT INTO inflow VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-            "messages = messages + excluded.messages, bytes = bytes + excluded.bytes",
+            "INSERT INTO inflow (hour, class, messages, bytes) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET messages = messages + excluded.messages, "
+            "bytes = bytes + excluded.bytes",
             (now // HOUR_MS, name, rows, gained_bytes[name]),
         )
 

@@ -92,7 +92,8 @@ def of_file(db: sqlite3.Connection) -> int | None:
 def name(db: sqlite3.Connection, generation: int) -> None:
     """Write into the queue's file ``db`` which life it is."""
     db.execute(
-        "INSERT INTO life VALUES (1, ?) ON CONFLICT DO UPDATE SET generation = excluded.generation",
+        "INSERT INTO life (one, generation) VALUES (1, ?) "
+        "ON CONFLICT DO UPDATE SET generation = excluded.generation",
         (generation,),
     )
 

@@ -20,7 +20,7 @@ def floor(db: sqlite3.Connection) -> SiteTime:
 def raise_floor(db: sqlite3.Connection, now: SiteTime) -> None:
     """Store ``now`` unless a later time is stored already."""
     db.execute(
-        "INSERT INTO site_time VALUES (1, ?) "
+        "INSERT INTO site_time (one, floor_ms) VALUES (1, ?) "
         "ON CONFLICT DO UPDATE SET floor_ms = max(floor_ms, excluded.floor_ms)",
         (now,),
     )

@@ -138,7 +138,7 @@ def _migrate(db: sqlite3.Connection, path: Path, migrations: Sequence[Migration]
         with transaction(db):
             for statement in step.statements:
                 db.execute(statement)
-            db.execute("INSERT INTO schema_reader VALUES (?)", (step.min_reader,))
+            db.execute("INSERT INTO schema_reader (min_reader) VALUES (?)", (step.min_reader,))
             db.execute(f"PRAGMA user_version = {step.version}")
 
 
