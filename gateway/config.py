@@ -15,7 +15,7 @@ import msgspec
 
 from gateway.broker.files import SOCKET_PATH_BYTES_MAX
 from gateway.broker.limits import BrokerLimits, queue_findings
-from gateway.health.limits import AuditLimits
+from gateway.health.limits import AuditLimits, PlanLimits
 from gateway.intake.limits import IntakeLimits
 from gateway.model.errors import OperatorFaultError
 from gateway.spool.limits import SpoolLimits, budget_findings
@@ -63,6 +63,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     uplink: UplinkLimits = UplinkLimits()
     web: WebLimits = WebLimits()
     audit: AuditLimits = AuditLimits()
+    plan: PlanLimits = PlanLimits()
 
 
 def load(path: Path) -> Config:

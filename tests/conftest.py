@@ -18,7 +18,17 @@ TOOLS = {
     "network": ("ip", "nft"),
     "journey": ("mosquitto",),
 }
-TOOLS_IN_CI = ("mosquitto", "mosquitto_pub", "chromium", "swtpm", "ip", "nft", "openssl", "strace")
+TOOLS_IN_CI = (
+    "mosquitto",
+    "mosquitto_pub",
+    "chromium",
+    "swtpm",
+    "ip",
+    "nft",
+    "openssl",
+    "strace",
+    "promtool",
+)
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"  # where Debian keeps mosquitto
 ROUNDS = 20
 

@@ -70,6 +70,7 @@ find_missing() {
   needs_command openssl openssl
   needs_command shellcheck shellcheck
   needs_command strace strace
+  needs_command promtool prometheus
 }
 
 # ---------------------------------------------------------------- packages

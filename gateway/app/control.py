@@ -15,6 +15,7 @@ from gateway.app.site import Site
 from gateway.identity.inventory import listed
 from gateway.model.errors import OperatorFaultError, RefusedError
 from gateway.spool import trace
+from gateway.web.http import METRICS_TYPE
 
 LOG = logging.getLogger(__name__)
 
@@ -82,6 +83,7 @@ class Routes:
         application.add_routes(
             [
                 web.get("/v1/status", self.status),
+                web.get("/metrics", self.metrics),
                 web.get("/v1/trace", self.trace),
                 web.get("/v1/devices", self.devices),
                 web.post("/v1/devices", self.join),
@@ -93,6 +95,10 @@ class Routes:
     async def status(self, _: web.Request) -> web.Response:
         """The status document."""
         return reply(await self._site.status())
+
+    async def metrics(self, _: web.Request) -> web.Response:
+        """The same for Prometheus."""
+        return web.Response(body=await self._site.metrics(), headers={"Content-Type": METRICS_TYPE})
 
     async def trace(self, request: web.Request) -> web.StreamResponse:
         """One JSON line a message, in one snapshot. Each request has its own connection.

@@ -12,11 +12,13 @@ from functools import partial
 from pathlib import Path
 
 from gateway.app import control, damage
+from gateway.app.asked import Asked
 from gateway.app.clock import system_wall_ns
 from gateway.app.damage import reopening
 from gateway.app.daytime import minute_of
 from gateway.app.device import Fleet
 from gateway.app.message import Queue
+from gateway.app.numbers import Numbers
 from gateway.app.opened import Opened, opened
 from gateway.app.patience import patiently
 from gateway.app.rekeying import Rekeying
@@ -133,6 +135,10 @@ async def _serve(
         def standing() -> Standing:
             return uplink.standing if uplink is not None else off
 
+        numbers = Numbers(
+            fleet, voices, files.spool, files.state, files.showing, seen, standing, space
+        )
+        jobs["numbers"] = patiently(numbers.run, "state.db", voices)
         site = Site(
             config.site.name,
             clock,
@@ -142,6 +148,7 @@ async def _serve(
             files.showing,
             files.keys.cipher,
             standing,
+            numbers,
         )
         voices.listeners.append(site.bell.ring)
         viewers, page = Viewers(config.web.viewers_max), web_http.load_page()
@@ -166,7 +173,7 @@ async def _serve(
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         for name, job in jobs.items():
             tasks.create_task(job, name=name)
-        more = [*trusted.routes(), *rekeying.routes()]
+        more = [*trusted.routes(), *rekeying.routes(), *Asked(numbers).routes()]
         routes = control.Routes(site, fleet, files.spool.reader, more)
         await stack.enter_async_context(control.serving(routes, files.places.runtime))
         serving = web_http.serving(site, page, viewers, config.web.port)

@@ -4,12 +4,16 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, cast
 
 import aiosqlite
 
 from gateway.app.bell import Bell
 from gateway.app.device import Fleet
+from gateway.app.horizon import free_bytes
+from gateway.app.metrics import Beside, samples
+from gateway.app.numbers import GAP_DAYS, GAPS_SHOWN_MAX, Numbers
 from gateway.broker.service import Seen
 from gateway.health.register import Register
 from gateway.intake.store import Origin, origins
@@ -18,6 +22,7 @@ from gateway.model.identity import DeviceId
 from gateway.model.outcome import Outcome
 from gateway.model.time import Clock, SiteTime
 from gateway.spool import trace
+from gateway.spool.counted import drop_totals
 from gateway.uplink.connectivity import Standing
 from gateway.web.limits import ALERTS_SHOWN_MAX
 from gateway.web.status import (
@@ -47,6 +52,7 @@ class Site:
     reader: aiosqlite.Connection
     cipher: Cipher
     uplink: Callable[[], Standing]
+    numbers: Numbers
     bell: Bell = field(default_factory=Bell)
 
     async def changed(self) -> None:
@@ -89,9 +95,23 @@ class Site:
             alerts=[_alert(one) for one in shown],
             problems=self._problems(),
             privacy=self.fleet.open_contracts(),
-            counters={**self.register.counters, **tallies},
+            counters={**self.register.counters, **tallies, **await drop_totals(self.reader)},
             time_ms=now,
+            gaps=await self.numbers.gaps(GAP_DAYS, most=GAPS_SHOWN_MAX),
+            wear=self.numbers.wear(),
+            horizon=(await self.numbers.reckon()).document(),
         )
+
+    async def metrics(self) -> bytes:
+        """Return what Prometheus is told."""
+        beside = Beside(
+            wall_ms=self.clock.wall(),
+            offline_s=self.numbers.offline_ms / 1_000,
+            written_bytes=self.numbers.meter.total_bytes,
+            free_bytes=free_bytes(Path(self.fleet.config.site.state_dir)),
+        )
+        told = samples(await self.status(), self.register, beside)
+        return self.numbers.exposition.text(told)
 
     async def _devices(self) -> list[DeviceStatus]:
         marks: dict[DeviceId, Origin] = await origins(self.reader)

@@ -1,4 +1,4 @@
-"""``site-gateway spool trace``: where each message is, and how it ended."""
+"""``site-gateway spool``: the durable queue; ``trace`` says where each message is."""
 
 import argparse
 import asyncio
@@ -9,6 +9,7 @@ from contextlib import aclosing
 import msgspec
 
 from gateway.app.offline import Places
+from gateway.cli import gaps, horizon
 from gateway.cli.client import (
     SOCKET_NAME,
     GatewayAnswerError,
@@ -47,7 +48,9 @@ def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
     )
     add_config(tracing)
     tracing.add_argument("--json", action="store_true", help="print one JSON object a message")
-    noun.set_defaults(run=main)
+    tracing.set_defaults(run=main)
+    horizon.add_verb(verbs)
+    gaps.add_verb(verbs)
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -79,10 +79,6 @@ CLOCK: Final = _gauge(
     "clock_offset_seconds", "Site time minus wall clock; far from 0: the wall clock stepped."
 )
 BUILD: Final = _gauge("build_info", "Always 1; the release stands in the label.", "version")
-LOST_BY_DEVICES: Final = _counter(
-    "device_messages_declared_lost_total", "Messages that a device gave up, 31 days.", "device"
-)
-
 STORED: Final = _counter("messages_received_total", "Messages stored and receipted.")
 DUPLICATES: Final = _counter("messages_duplicate_total", "Resends that were suppressed.")
 REFUSED: Final = _counter(

@@ -13,7 +13,6 @@ from prometheus_client.registry import Collector
 
 from gateway.health.metric import PREFIX, Family, Kind, Sample
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 COMMIT: Final = "commit_duration_seconds"
 COMMIT_WORDS: Final = "How long a COMMIT took, the disk's sync in it."
 BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)

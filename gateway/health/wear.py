@@ -46,6 +46,10 @@ class Meter:
         for pid in self._last.keys() - written.keys():
             del self._last[pid]
 
+    def begin(self, written: Mapping[int, int | None]) -> None:
+        """Note what processes had written before: another meter of theirs counted that."""
+        self._last = {pid: total for pid, total in written.items() if total is not None}
+
     def stored(self, owed: Mapping[int, int]) -> None:
         """Note that ``owed`` lies on the disk now."""
         for day, size in owed.items():

@@ -6,7 +6,7 @@ day, held within ``DAYS_KEPT`` days, so the table is bounded by the inventory.
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import aiosqlite
 
@@ -17,13 +17,19 @@ from gateway.model.time import SiteTime
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """One device over some days. ``declared_lost`` is what the device itself gave up."""
+    """One device over some days.
+
+    ``declared_lost`` is what the device itself gave up. ``lost`` is what the gateway had taken
+    and could neither deliver nor keep (shed, or expired undelivered); it is counted since the
+    queue's file exists, whatever the days.
+    """
 
     device: DeviceId
     received: int
     duplicates: int
     declared_lost: int
     offline_ms: int
+    lost: int = 0
 
 
 def tally(db: sqlite3.Connection, counts: Sequence[DayCount], now: SiteTime) -> None:
@@ -58,7 +64,21 @@ async def report(
     rows = await db.execute_fetchall(
         "SELECT device, sum(received), sum(duplicates), max(0, sum(declared_lost)), "
         "sum(offline_ms) FROM device_day WHERE day > ?1 AND (?2 IS NULL OR device = ?2) "
-        "GROUP BY device ORDER BY device",
+        "GROUP BY device",
         (day_of(now) - days, device),
     )
-    return [Gap(DeviceId(row[0]), *row[1:]) for row in rows]
+    found = {row[0]: Gap(DeviceId(row[0]), *row[1:]) for row in rows}
+    for name, lost in await _lost(db):
+        if device in {None, name}:
+            before = found.get(name, Gap(DeviceId(name), 0, 0, 0, 0))
+            found[name] = replace(before, lost=lost)
+    return [found[name] for name in sorted(found)]
+
+
+async def _lost(db: aiosqlite.Connection) -> list[tuple[str, int]]:
+    rows = await db.execute_fetchall(
+        "SELECT device, sum(messages) FROM dropped "
+        "WHERE reason LIKE 'shed%' OR reason LIKE 'lost%' OR reason = 'expired:undelivered' "
+        "GROUP BY device"
+    )
+    return [(row[0], row[1]) for row in rows]

@@ -13,15 +13,10 @@ from enum import Enum
 from typing import Final
 
 from gateway.model.outcome import MessageClass
+from gateway.spool.shedding import ORDER
 
-SHED_FIRST: Final = (
-    MessageClass.METRIC,
-    MessageClass.LOG,
-    MessageClass.RESULT,
-    MessageClass.ERROR_LOG,
-    MessageClass.ALERT,
-)
-"""What goes first when room is short; change together with what sheds."""
+SHED_FIRST: Final = (*ORDER, MessageClass.ALERT)
+"""What goes first when room is short."""
 
 
 class Limit(Enum):

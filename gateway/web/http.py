@@ -37,6 +37,8 @@ ANSWER_WITHIN_S: Final = 2.0
 TAKE_WITHIN_S: Final = 10.0
 """A page that does not read for so long loses its place to others."""
 
+METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -83,6 +85,7 @@ class Routes:
                 web.head("/events", self.place),
                 web.get("/health", self.health),
                 web.get("/v1/status", self.status),
+                web.get("/metrics", self.metrics),
                 web.get(r"/static/{name:[a-z.]{1,32}}", self.static),
                 web.get(r"/alerts/{alert:\d{1,18}}/{number:\d{1,2}}.png", self.picture),
             ]
@@ -123,6 +126,10 @@ class Routes:
         """The status document."""
         document = msgspec.json.encode(await self._site.status())
         return web.Response(body=document, content_type="application/json")
+
+    async def metrics(self, _: web.Request) -> web.Response:
+        """The same for Prometheus."""
+        return web.Response(body=await self._site.metrics(), headers={"Content-Type": METRICS_TYPE})
 
     async def health(self, _: web.Request) -> web.Response:
         """Whether this process works; the state of the line is no part of it."""

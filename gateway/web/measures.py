@@ -33,10 +33,23 @@ def span(seconds: float) -> str:
     return f"{whole // 86_400} days"
 
 
-def size(count_bytes: int) -> str:
+def span_exactly(seconds: float) -> str:
+    """Return a length of time in its two largest units."""
+    whole = max(0, int(seconds))
+    days, hours, minutes = whole // 86_400, whole // 3_600 % 24, whole // 60 % 60
+    if days:
+        parts = ((days, "day" if days == 1 else "days"), (hours, "h"))
+    elif hours:
+        parts = ((hours, "h"), (minutes, "min"))
+    else:
+        return f"{minutes} min" if minutes else f"{whole} s"
+    return " ".join(f"{count} {unit}" for count, unit in parts if count)
+
+
+def size(count_bytes: float) -> str:
     """Return a size in bytes with at most one decimal, in powers of 1,000."""
     if count_bytes < KILO:
-        return f"{count_bytes} B"
+        return f"{count_bytes:.0f} B"
     value = count_bytes / KILO
     for unit in ("KB", "MB"):
         if value < KILO:

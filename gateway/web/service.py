@@ -21,12 +21,14 @@ from gateway.web.view import view
 class Site(Protocol):
     """What the page shows.
 
-    ``status`` is the state now. ``picture`` is (content type, bytes) of an alert's picture,
-    or None. ``changed`` returns when something changed since it last returned, and after
-    one second at the latest.
+    ``status`` is the state now, ``metrics`` the same for Prometheus (text format 0.0.4).
+    ``picture`` is (content type, bytes) of an alert's picture, or None. ``changed`` returns
+    when something changed since it last returned, and after one second at the latest.
     """
 
     async def status(self) -> Status: ...
+
+    async def metrics(self) -> bytes: ...
 
     async def picture(self, alert_id: int, number: int) -> tuple[str, bytes] | None: ...
 

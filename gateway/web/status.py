@@ -17,6 +17,8 @@ from gateway.model.problem import Severity
 BrokerState = Literal["running", "starting", "down"]
 DeviceState = Literal["online", "offline", "never-seen"]
 UplinkState = Literal["online", "degraded", "offline", "misconfigured", "off"]
+HorizonLimit = Literal["retention", "room"]
+HorizonRates = Literal["planned", "measured", "unknown"]
 AlertSeverity = Literal["critical", "major", "minor", "warning"]
 
 
@@ -94,6 +96,66 @@ class ProblemStatus(msgspec.Struct, frozen=True):
     detail: str
 
 
+class GapStatus(msgspec.Struct, frozen=True):
+    """What one device missed over some days.
+
+    ``declared_lost`` is what the device itself gave up. ``lost`` is what the gateway had taken
+    and could neither deliver nor keep, since the queue's file exists.
+    """
+
+    device: str
+    received: int
+    lost: int
+    duplicates: int
+    declared_lost: int
+    offline_s: int
+
+
+class GapsStatus(msgspec.Struct, frozen=True):
+    """The last ``days`` days, today (UTC) included."""
+
+    days: int
+    devices: list[GapStatus]
+
+
+class WearStatus(msgspec.Struct, frozen=True):
+    """Bytes that gateway and broker wrote to the disk, and the mean of ``days`` days before."""
+
+    today_bytes: int
+    mean_bytes: int | None
+    days: int
+
+
+class ClassHorizonStatus(msgspec.Struct, frozen=True, rename={"message_class": "class"}):
+    """How long a class goes without a loss in an outage; ``hours`` null: no end in sight.
+
+    ``limit`` says what ends its first message, ``key`` the setting that is too small for more.
+    """
+
+    message_class: str
+    leaves: bool
+    hours: float | None
+    limit: HorizonLimit | None
+    key: str | None
+    messages_per_h: float
+    bytes_per_h: float
+    kept_h: float | None
+
+
+class HorizonStatus(msgspec.Struct, frozen=True):
+    """The outage of the cloud that this site survives from now on.
+
+    ``data_hours`` and ``alert_hours`` count what may leave; null: no end in sight.
+    ``rates`` are planned in the configuration or measured over ``measured_h`` hours.
+    """
+
+    rates: HorizonRates
+    measured_h: float
+    data_hours: float | None
+    alert_hours: float | None
+    classes: list[ClassHorizonStatus]
+
+
 class Status(msgspec.Struct, frozen=True):
     """The whole document. ``privacy`` names the contracts that let result rows leave."""
 
@@ -109,3 +171,7 @@ class Status(msgspec.Struct, frozen=True):
     privacy: list[str]
     counters: dict[str, int]
     time_ms: int
+    gaps: GapsStatus
+    """The devices that missed most; ``spool gaps`` has all."""
+    wear: WearStatus
+    horizon: HorizonStatus

@@ -11,8 +11,15 @@ from typing import Final
 
 from gateway.model.access import Access
 from gateway.model.outcome import Outcome
-from gateway.web.measures import plural, span
-from gateway.web.status import AlertSeverity, BrokerState, DeviceState, UplinkState
+from gateway.web.measures import plural, span, span_exactly
+from gateway.web.status import (
+    AlertSeverity,
+    BrokerState,
+    DeviceState,
+    GapStatus,
+    HorizonStatus,
+    UplinkState,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,3 +274,32 @@ def picture_of(label: str, device: str) -> str:
 def contracts(list_of_names: str) -> str:
     """Name the contracts that let rows leave."""
     return f"Contract: {list_of_names}."
+
+
+def gap(one: GapStatus) -> str:
+    """Say what one device missed; the whole of it, also what is nothing."""
+    offline = span_exactly(one.offline_s) if one.offline_s else "never"
+    lost = plural(one.declared_lost, "message", "messages")
+    return (
+        f"{one.lost:,} lost, {plural(one.duplicates, 'duplicate', 'duplicates')} suppressed, "
+        f"{offline} offline, {lost} declared lost by the device"
+    )
+
+
+def survives(horizon: HorizonStatus) -> str:
+    """Say how long an outage this site survives."""
+    if horizon.rates == "unknown":
+        return (
+            "Nothing has come in yet, so nobody can say how long an outage would be survived; "
+            "the [plan] section of gateway.toml takes planned rates."
+        )
+    if horizon.rates == "planned":
+        rate = "the planned rate"
+    else:
+        rate = f"the rate of the last {span(max(60.0, horizon.measured_h * 3_600))}"
+    data, alerts = horizon.data_hours, horizon.alert_hours
+    if data is None and alerts is None:
+        return f"With these limits and {rate} no outage of the cloud has an end in sight here."
+    told = "any length" if data is None else span(data * 3_600)
+    then = "without end" if alerts is None else span(alerts * 3_600)
+    return f"With these limits and {rate} this site survives {told} of outage; alerts {then}."

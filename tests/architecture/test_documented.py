@@ -38,7 +38,7 @@ CODES = {
         "queue-damaged",
         "recovery-key-on-site",
     ),
-    *("parking-tripped", "uplink-misconfigured", "uplink-offline"),
+    *("horizon-short", "parking-tripped", "uplink-misconfigured", "uplink-offline"),
 }
 
 

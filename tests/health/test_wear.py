@@ -24,6 +24,13 @@ def test_what_processes_write_is_added_up_and_a_new_one_begins_at_nothing():
     assert meter.total_bytes == 1_519
 
 
+def test_a_meter_that_begins_later_counts_only_what_comes_after():
+    meter = Meter()
+    meter.begin({GATEWAY: 900, BROKER: None})
+    meter.read({GATEWAY: 1_000, BROKER: 5}, DAY)
+    assert meter.total_bytes == 105
+
+
 def test_what_is_stored_is_not_counted_again_and_what_came_meanwhile_stays_owed():
     meter = Meter()
     meter.read({GATEWAY: 100}, DAY)

@@ -29,6 +29,7 @@ COMMANDS = (
     *("", "init", "run", "status", "config", "config check", "device", "device add"),
     *("clock", "clock show", "clock confirm"),
     *("device list", "profile", "profile check", "profile list", "spool", "spool trace"),
+    *("spool gaps", "spool horizon"),
 )
 # Scripts and people rely on these; docs/openapi.yaml has them too.
 FIXED = {

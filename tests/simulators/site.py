@@ -25,11 +25,14 @@ from gateway.web.status import (
     AlertStatus,
     BrokerStatus,
     DeviceStatus,
+    GapsStatus,
+    HorizonStatus,
     ProblemStatus,
     QueueStatus,
     SpoolStatus,
     Status,
     UplinkStatus,
+    WearStatus,
 )
 
 NOTHING = QueueStatus(rows=0, bytes=0, oldest_s=None)
@@ -119,6 +122,9 @@ def calm(**fields: Any) -> Status:
         "privacy": [],
         "counters": {},
         "time_ms": wall_ms(),
+        "gaps": GapsStatus(7, []),
+        "wear": WearStatus(today_bytes=0, mean_bytes=None, days=0),
+        "horizon": HorizonStatus("unknown", 0, None, None, []),
     }
     return Status(**(known | fields))
 
@@ -156,6 +162,9 @@ class SiteProgram:
         self.reads += 1
         await self._stuck.wait()
         return msgspec.structs.replace(self._status, time_ms=wall_ms() + self._ahead_ms)
+
+    async def metrics(self) -> bytes:
+        return b"# nothing\n"
 
     async def picture(self, alert_id: int, number: int) -> tuple[str, bytes] | None:
         self.asked.append((alert_id, number))

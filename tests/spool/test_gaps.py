@@ -49,3 +49,18 @@ async def test_a_status_alone_writes_no_row(desk: Desk):
     await desk.take(data(1, device="press-07"))
     await desk.take(status(epoch=7))
     assert desk.rows("SELECT device FROM device_day") == [("press-07",)]
+
+
+async def test_what_the_gateway_took_and_lost_stands_beside_what_the_device_gave_up(desk: Desk):
+    await desk.take(data(1), data(3, base=3))
+    rows = [
+        ("cam-01", "shed:disk", 4),
+        ("cam-01", "expired:undelivered", 1),
+        ("cam-01", "expired", 9),
+    ]
+    await desk.engine.write(
+        lambda db: db.executemany("INSERT INTO dropped VALUES (?, 'log', ?, ?)", rows)
+    )
+    async with desk.engine.reader() as db:
+        assert await gaps.report(db, DAY, 7) == [Gap(CAM, 2, 0, 1, 0, lost=5)]
+        assert await gaps.report(db, DAY, 7, PRESS) == []

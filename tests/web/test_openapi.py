@@ -8,6 +8,7 @@ import yaml
 from aiohttp import web
 
 from gateway.app import control
+from gateway.app.asked import Asked
 from gateway.app.trusted_clock import TrustedClock
 from gateway.web.http import STATIC, Routes, load_page
 from gateway.web.picture import SIGNATURES
@@ -60,7 +61,10 @@ async def test_every_route_of_the_page_is_documented_and_no_other():
 
 async def test_every_route_of_the_control_socket_is_documented_and_no_other():
     nothing: Any = None  # routes are made without asking anybody
-    more = [*TrustedClock(nothing, nothing, nothing).routes()]  # as in app/run.py
+    more = [
+        *TrustedClock(nothing, nothing, nothing).routes(),
+        *Asked(nothing).routes(),
+    ]  # as in app/run.py
     served = routes(control.Routes(nothing, nothing, nothing, more).application())
     assert served == with_heads(documented("control"))
 

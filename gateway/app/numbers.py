@@ -1,0 +1,143 @@
+"""The numbers of the site that nobody else keeps: gaps, horizon, flash wear, time offline."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, NoReturn
+
+import aiosqlite
+
+from gateway.app import horizon
+from gateway.app.device import Fleet
+from gateway.app.space import Space
+from gateway.app.voices import Voices
+from gateway.broker.service import Seen
+from gateway.health import store
+from gateway.health.problems import HORIZON_SHORT
+from gateway.health.procfs import written_bytes
+from gateway.health.prometheus import Exposition
+from gateway.health.wear import DAYS_KEPT as WEAR_DAYS_KEPT
+from gateway.health.wear import Meter
+from gateway.model.identity import DeviceId
+from gateway.model.problem import Raised
+from gateway.model.time import SiteTime
+from gateway.spool import gaps
+from gateway.store.sqlite import Engine
+from gateway.uplink.connectivity import Link, Standing
+from gateway.web.status import GapsStatus, GapStatus, WearStatus
+
+LOOK_EVERY_S: Final = 60.0
+STORE_WEAR_EVERY: Final = 5
+"""Looks; a kill loses the count of so many minutes, and a commit a minute would be wear too."""
+MEASURED_ENOUGH_H: Final = 6.0
+"""The first hours after a start, with what devices resend then, say little about a day."""
+GAP_DAYS: Final = 7
+GAPS_SHOWN_MAX: Final = 20
+
+
+@dataclass(slots=True)
+class Numbers:
+    """One a process; ``look`` is cheap and may be called at any time."""
+
+    fleet: Fleet
+    voices: Voices
+    spool: Engine
+    state: Engine
+    reader: aiosqlite.Connection
+    seen: Seen
+    standing: Callable[[], Standing]
+    space: Space
+    exposition: Exposition = field(default_factory=Exposition)
+    meter: Meter = field(default_factory=Meter)
+    offline_ms: int = 0
+    """Time without the cloud since this process began."""
+    _looked: SiteTime | None = None
+
+    async def run(self) -> NoReturn:
+        """Write down once a minute what changed, until cancelled."""
+        for engine in (self.spool, self.state):
+            engine.timed = self.exposition.commits_of(engine.path.name)
+        # A site that is opened again in the same process would count its start once more.
+        self.meter.begin({os.getpid(): written_bytes(os.getpid())})
+        self.meter.by_day = await self.state.write(store.wear)
+        looks = 0
+        while True:
+            self.look()
+            await self._keep_absences()
+            await self._judge_horizon()
+            if looks % STORE_WEAR_EVERY == 1:
+                await self._keep_wear()
+            looks += 1
+            await self.fleet.clock.sleep(LOOK_EVERY_S)
+
+    def look(self) -> None:
+        """Read what the kernel counts, and add the time since the last look."""
+        now = self.fleet.clock.site()
+        pids = [pid for pid in (os.getpid(), self.seen.pid) if pid is not None]
+        self.meter.read({pid: written_bytes(pid) for pid in pids}, now)
+        if self._looked is not None and self.standing().link is Link.OFFLINE:
+            self.offline_ms += max(0, now - self._looked)
+        self._looked = now
+
+    async def _keep_absences(self) -> None:
+        counts = self.fleet.absences.take(self.fleet.clock.site())
+        if counts:
+            await self.spool.write(gaps.tally, counts, self.fleet.clock.site())
+
+    async def _keep_wear(self) -> None:
+        owed = dict(self.meter.owed)
+        if owed:
+            await self.state.write(store.add_wear, owed, WEAR_DAYS_KEPT)
+            self.meter.stored(owed)
+            self.voices.written("state.db")
+
+    async def _judge_horizon(self) -> None:
+        """Say when the site would not survive what it is planned for."""
+        outage_h = self.fleet.config.plan.outage_h
+        found = await self.reckon()
+        lost = found.losing(outage_h) if found.rates.hours >= MEASURED_ENOUGH_H else []
+        if lost:
+            first = min(lost, key=lambda one: one.hours or 0)
+            what = f"{first.message_class.value} for {first.hours or 0:.1f} h of {outage_h:g} h"
+            self.voices.report(Raised(HORIZON_SHORT, "spool", what))
+        else:
+            self.voices.clear(HORIZON_SHORT, "spool")
+
+    async def reckon(self) -> horizon.Reckoning:
+        """Return how long an outage is survived from now on."""
+        fleet = self.fleet
+        used = {device.profile for device in fleet.devices.values()} or set(fleet.catalogue)
+        contracts = [found[1].contract for name, found in fleet.catalogue.items() if name in used]
+        return await horizon.from_now(
+            fleet.config, self.reader, contracts, fleet.clock.site(), self.space.found
+        )
+
+    def wear(self) -> WearStatus:
+        """Return what the disk had to take."""
+        self.look()
+        found = self.meter.wear(self.fleet.clock.site())
+        return WearStatus(found.today_bytes, found.mean_bytes, found.days)
+
+    async def gaps(
+        self, days: int = GAP_DAYS, device: DeviceId | None = None, most: int | None = None
+    ) -> GapsStatus:
+        """Return what devices missed; with ``most`` the worst so many that missed anything."""
+        found = [
+            GapStatus(
+                device=one.device,
+                received=one.received,
+                lost=one.lost,
+                duplicates=one.duplicates,
+                declared_lost=one.declared_lost,
+                offline_s=one.offline_ms // 1_000,
+            )
+            for one in await gaps.report(self.reader, self.fleet.clock.site(), days, device)
+        ]
+        if most is not None:
+            missed = [one for one in found if _badness(one) > (0, 0, 0, 0)]
+            found = sorted(missed, key=_badness, reverse=True)[:most]
+        return GapsStatus(days, found)
+
+
+def _badness(gap: GapStatus) -> tuple[int, int, int, int]:
+    return gap.lost, gap.declared_lost, gap.offline_s, gap.duplicates
