@@ -176,3 +176,4 @@ async def serving(routes: Routes, folder: Path) -> AsyncGenerator[None]:
         yield
     finally:
         await runner.cleanup()
+        path.unlink(missing_ok=True)  # asyncio leaves it, and it would look like a gateway

@@ -1,6 +1,7 @@
 """The control socket: what commands get, and what two of them at once get."""
 
 import asyncio
+import socket
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -53,6 +54,16 @@ async def fill(spool: Engine) -> None:
 
 async def lines(answer: aiohttp.ClientResponse) -> int:
     return (await answer.read()).count(b"\n")
+
+
+async def test_the_socket_goes_with_its_gateway_and_a_killed_one_is_no_hindrance(tmp_path: Path):
+    path = tmp_path / SOCKET_NAME
+    with socket.socket(socket.AF_UNIX) as killed:
+        killed.bind(str(path))
+    assert path.exists()
+    async with serving(Routes(NOTHING, NOTHING, NOTHING), tmp_path):
+        assert path.exists()
+    assert not path.exists()
 
 
 async def test_two_traces_at_once_each_see_a_snapshot_of_their_own(client, spool: Engine):
