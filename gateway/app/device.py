@@ -21,11 +21,13 @@ from gateway.identity.enrolment import Candidate, RequestRefused, enrol
 from gateway.identity.inventory import Addition, Device
 from gateway.identity.watch import Facts
 from gateway.intake.store import Origin
+from gateway.intake.wire import device_of
 from gateway.model.access import Access, Role, role
 from gateway.model.contract import ContractInForce
 from gateway.model.errors import OperatorFaultError, RefusedError
 from gateway.model.identity import DeviceId, device_id
-from gateway.model.time import Clock, UnixMs
+from gateway.model.time import Clock, SiteTime, UnixMs
+from gateway.model.topicmap import TopicRule
 from gateway.store.sqlite import Engine
 
 LOG = logging.getLogger(__name__)
@@ -36,6 +38,14 @@ class UnusableRequestError(Exception):
 
 
 TAUGHT_WITHIN_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """What a device may do for a while instead of what the inventory says, and until when."""
+
+    access: Access
+    until: SiteTime
 
 
 @dataclass(slots=True)
@@ -61,6 +71,12 @@ class Fleet:
     taught: Bell = field(default_factory=Bell)
     """Rings when the broker has learned of every device."""
     _told_open: set[str] = field(default_factory=set[str])
+    withheld: dict[DeviceId, Withheld] = field(default_factory=dict[DeviceId, Withheld])
+    """Devices that are cut off for their noise."""
+    _mapped: dict[str, tuple[DeviceId, TopicRule]] = field(
+        default_factory=dict[str, tuple[DeviceId, TopicRule]]
+    )
+    """The topics of devices that cannot speak the protocol."""
 
     async def load(self, used: Mapping[DeviceId, Origin]) -> None:
         """Read the inventory; ``used`` tells who was heard before this start.
@@ -77,6 +93,8 @@ class Fleet:
                     f"in {self.config.site.profiles_dir}: put its folder back"
                 )
                 raise OperatorFaultError(msg)
+        for name in self.devices:
+            self._map(name)
         for name, origin in used.items():
             if name in self.devices and origin.used is not None:
                 self.presence.seen(name, origin.used)
@@ -101,14 +119,71 @@ class Fleet:
     def contract_of(self, device: DeviceId) -> ContractInForce | None:
         """Return the contract that binds ``device``; None when it may send nothing."""
         known = self.devices.get(device)
-        if known is None or role(known.access) is not Role.FULL:
+        if known is None or role(self.access_of(known)) is not Role.FULL:
             return None
         found = self.catalogue.get(known.profile)
         return found[1] if found else None
 
     def access(self) -> dict[DeviceId, Access]:
         """Return what each device may do, for the broker."""
-        return {device.id: device.access for device in self.devices.values()}
+        return {device.id: self.access_of(device) for device in self.devices.values()}
+
+    def access_of(self, device: Device) -> Access:
+        """Return what a device may do now; a cut for noise never raises what it may do."""
+        withheld = self.withheld.get(device.id)
+        if withheld is None or role(device.access) is not Role.FULL:
+            return device.access
+        return withheld.access
+
+    def addressed(self, topic: str) -> tuple[DeviceId, TopicRule | None]:
+        """Return whose topic this is, and what its topic map makes of it, if it is in one."""
+        return self._mapped.get(topic) or (device_of(topic), None)
+
+    def topics_of(self, device: DeviceId) -> tuple[str, ...]:
+        """Return the topics that a device's map adds to those of the protocol."""
+        return tuple(rule.of(device) for rule in self._rules(device))
+
+    def is_mapped(self, device: DeviceId) -> bool:
+        """Tell whether a device has a topic map: it then need not say its status."""
+        return bool(self._rules(device))
+
+    def topic_filters(self) -> tuple[list[str], list[str]]:
+        """Return the subscriptions that hear all topic maps: (of alerts, of the rest)."""
+        rules = [rule for profile, _ in self.catalogue.values() for rule in profile.topics]
+        alerts = {rule.topic_filter for rule in rules if rule.alert is not None}
+        return sorted(alerts), sorted({rule.topic_filter for rule in rules} - alerts)
+
+    def heard(self, device: DeviceId, now: SiteTime) -> bool:
+        """Note that a device sent something; return whether one without a status is back."""
+        mapped = self.is_mapped(device)
+        back = mapped and self.presence.of(device).state != "online"
+        self.presence.seen(device, now, live=mapped)
+        if back:
+            self.absences.back(device, now)
+        return back
+
+    def quiet(self) -> list[DeviceId]:
+        """Return who should be there and is not: a status missed, or too long a silence."""
+        now = self.clock.site()
+        found: list[DeviceId] = []
+        for device in self.devices:
+            heard, rules = self.presence.of(device), self._rules(device)
+            if rules and heard.status is None:
+                after_s = self.catalogue[self.devices[device].profile][0].silent_after_s
+                if after_s and heard.at is not None and now - heard.at >= after_s * 1000:
+                    self.presence.lost(device)
+                    found.append(device)
+            elif heard.state == "offline":
+                found.append(device)
+        return found
+
+    def _rules(self, device: DeviceId) -> tuple[TopicRule, ...]:
+        known = self.devices.get(device)
+        found = self.catalogue.get(known.profile) if known is not None else None
+        return found[0].topics if found is not None else ()
+
+    def _map(self, device: DeviceId) -> None:
+        self._mapped |= {rule.of(device): (device, rule) for rule in self._rules(device)}
 
     async def add(self, name: str, profile: str, csr_pem: bytes) -> Granted:
         """Enrol a device: inventory first, then the broker, then its certificate.
@@ -144,6 +219,7 @@ class Fleet:
                 raise RefusedError(msg)
             case Addition.ADDED:
                 self.devices[wanted] = enrolled.device
+                self._map(wanted)
                 self._say_what_is_not_private()
         await self._tell_broker(enrolled.device)
         self.changed()
@@ -176,12 +252,26 @@ class Fleet:
             self.behind = True
             LOG.warning("event=broker-learns-later device=%s %s", device.id, error)
 
+    async def enforce(self, name: DeviceId) -> None:
+        """Let broker and device know what a device may do now; without a connection, later."""
+        device = self.devices[name]
+        if self.control is None or self.data is None:
+            self.behind = True
+            return
+        try:
+            await self.control.change(name, self.access_of(device))
+            await self.tell_access(self.data, device)
+        except OperatorFaultError as error:
+            self.behind = True
+            LOG.warning("event=broker-learns-later device=%s %s", name, error)
+
     async def tell_access(self, link: Link, device: Device) -> None:
         """Publish the retained ``down/access`` of a device; the broker forgets at its restart."""
+        withheld = self.withheld.get(device.id)
         document: dict[str, object] = {
-            "state": device.access.value,
-            "reasons": [],
-            "until": None,
+            "state": self.access_of(device).value,
+            "reasons": ["noisy"] if withheld else [],
+            "until": withheld.until if withheld else None,
             "window": self.config.intake.window,
         }
         await link.publish(

@@ -24,7 +24,7 @@ from gateway.model.room import Room
 from gateway.model.time import Clock, SiteTime
 from gateway.privacy.anonymise import Leaves, anonymise, blend
 from gateway.privacy.picture import PictureKept
-from gateway.spool import due, gaps, sealed, store, trace
+from gateway.spool import due, ending, gaps, sealed, store, trace
 from gateway.spool.lifetime import HOUR_MS
 from gateway.store.sqlite import Engine, give_back
 from gateway.uplink.batch import Batch
@@ -58,6 +58,12 @@ class SpoolSide:
     ) -> None:
         """Record dead letters."""
         store.bury(db, letters, now)
+
+    def turn_away(self, db: sqlite3.Connection, messages: Sequence[Message], cause: str) -> None:
+        """Count messages that do not come in, and that their devices will not send again."""
+        counts = Counter((one.key.device, one.message_class.value) for one in messages)
+        for (device, name), number in counts.items():
+            ending.turn_away(db, device, name, cause, number)
 
     def room(self, db: sqlite3.Connection) -> Room:
         """Say what this transaction may store."""

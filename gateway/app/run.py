@@ -19,6 +19,7 @@ from gateway.app.daytime import minute_of
 from gateway.app.device import Fleet
 from gateway.app.message import Queue
 from gateway.app.numbers import Numbers
+from gateway.app.noise import Warden
 from gateway.app.opened import Opened, opened
 from gateway.app.patience import patiently
 from gateway.app.rekeying import Rekeying
@@ -119,9 +120,12 @@ async def _serve(
         queue.space = space
         password = _password(config)
         socket_path = Path(config.broker.socket or files.places.runtime / "broker.sock")
+        warden = Warden(fleet, voices, config.intake)
+        await warden.load()
         session = Session(str(socket_path), password, fleet, queue, seen, voices, point)
 
         jobs: dict[str, Coroutine[None, None, None]] = {"session": session.run()}
+        jobs["noise"] = patiently(warden.run, "state.db", voices)
         if config.broker.mode == "managed":
             ear = Ear(clock, voices.register.count)
             begin = _broker_start(files, fleet, socket_path, password, ear)
@@ -191,7 +195,9 @@ def _broker_start(
 
     async def begin() -> Mosquitto:
         # Made anew at each start: the broker keeps nothing, the inventory is the truth.
-        access = document(fleet.access(), password=password, salt=os.urandom(12))
+        access = document(
+            fleet.access(), password=password, salt=os.urandom(12), topics=fleet.topics_of
+        )
         conf = write_files(files.places.broker, fleet.config.broker, certificates, access, at)
         return await Mosquitto.start(conf, at, ear)
 

@@ -128,7 +128,7 @@ class Site:
                     id=device.id,
                     profile=device.profile,
                     state=cast("Any", state),
-                    access=device.access,
+                    access=self.fleet.access_of(device),
                     last_seen_ms=heard.at or origin.used,
                     epoch=origin.epoch,
                     alert=origin.alert,

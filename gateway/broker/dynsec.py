@@ -7,13 +7,20 @@ stops the whole broker (measured: 4.5 s for 401 devices).
 
 import asyncio
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from gateway.broker.mqtt import Link
-from gateway.broker.roles import Document, client, full_role, quarantine_role, role_names
+from gateway.broker.roles import (
+    Document,
+    client,
+    mapped_role,
+    no_topics,
+    quarantine_role,
+    role_names,
+)
 from gateway.model.access import Access
 from gateway.model.delivery import Delivery
 from gateway.model.errors import OperatorFaultError
@@ -50,6 +57,20 @@ class _Listed(msgspec.Struct):
     roles: list[_Named] = []
 
 
+class _Rule(msgspec.Struct):
+    acltype: str
+    topic: str
+
+
+class _Role(msgspec.Struct):
+    rolename: str
+    acls: list[_Rule] = []
+
+
+def _rules_of(role: Document) -> set[tuple[str, str]]:
+    return {(rule["acltype"], rule["topic"]) for rule in role["acls"]}
+
+
 class Answers(msgspec.Struct):
     """The plugin's answer."""
 
@@ -62,7 +83,13 @@ class Dynsec:
     ``run`` must run for them to be answered; ``other`` gets what else the link hears.
     """
 
-    def __init__(self, link: Link, other: Callable[[Delivery], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        link: Link,
+        other: Callable[[Delivery], None] = lambda _: None,
+        topics: Callable[[DeviceId], Iterable[str]] = no_topics,
+    ) -> None:
+        self._topics = topics
         self._link = link
         self._other = other
         self._numbers = itertools.count(1)
@@ -134,7 +161,7 @@ class Dynsec:
 
         Crash: cut off half-way, the next ``reconcile`` adds it again.
         """
-        await self._request("createRole", full_role(device), EXISTS)
+        await self._request("createRole", mapped_role(device, self._topics(device)), EXISTS)
         await self._request("createRole", quarantine_role(device), EXISTS)
         await self._request("createClient", client(device, access), EXISTS)
 
@@ -151,14 +178,25 @@ class Dynsec:
         listed = msgspec.convert(answer.data.get("clients", []), list[_Listed])
         return {one.username: {role.rolename for role in one.roles} for one in listed}
 
+    async def _rules(self) -> dict[str, set[tuple[str, str]]]:
+        """Return what each role that the broker knows allows, as (kind, topic)."""
+        answer = await self._request("listRoles", {"verbose": True, "count": -1, "offset": 0})
+        roles = msgspec.convert(answer.data.get("roles", []), list[_Role])
+        return {one.rolename: {(acl.acltype, acl.topic) for acl in one.acls} for one in roles}
+
     async def reconcile(self, devices: Mapping[DeviceId, Access]) -> None:
         """Give each device the role of its access, where the broker grants another or none.
 
         Whoever has the right role already keeps its connection. So a broker that runs on
-        while the gateway does not (``external``) cannot keep an access that was taken away.
+        while the gateway does not (``external``) cannot keep an access that was taken away,
+        nor rules that have changed: those of a topic map, or of an earlier release.
         """
         granted = await self.granted()
+        rules = await self._rules()
         for device, access in devices.items():
+            for role in (mapped_role(device, self._topics(device)), quarantine_role(device)):
+                if rules.get(role["rolename"], _rules_of(role)) != _rules_of(role):
+                    await self._request("modifyRole", role)
             if device not in granted:
                 await self.add(device, access)
             elif granted[device] != role_names(device, access):

@@ -13,9 +13,9 @@ grows with each acknowledgement), so above a high-water mark the socket is not r
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Protocol, Self, cast
 
 import aiomqtt
 from paho.mqtt.client import MQTT_ERR_SUCCESS, MQTTMessage
@@ -61,16 +61,69 @@ def _properties(packet: int) -> Any:  # noqa: ANN401 -- paho's class sets attrib
     return make(packet)
 
 
+class Gate(Protocol):
+    """Asked for each message as it comes, and told when it is taken; it must be quick."""
+
+    def enter(self, topic: str, size_bytes: int, qos: int) -> bool:
+        """Say whether a message may come in."""
+        ...
+
+    def leave(self, topic: str) -> None:
+        """Hear that a message which came in was taken."""
+        ...
+
+
+class _Open:
+    """A gate that lets everything in."""
+
+    def enter(self, topic: str, size_bytes: int, qos: int) -> bool:  # noqa: ARG002 -- see Gate
+        return True
+
+    def leave(self, topic: str) -> None: ...
+
+
+class _Acknowledgements:
+    """Tells the broker in the order in which the messages came (MQTT 5, 4.6)."""
+
+    def __init__(self, tell: Callable[[int, int], object]) -> None:
+        self._tell = tell
+        self._order: deque[tuple[int, int]] = deque()
+        self._done: set[tuple[int, int]] = set()
+
+    def expect(self, token: tuple[int, int]) -> None:
+        """Note a message that will be acknowledged."""
+        self._order.append(token)
+
+    def give(self, tokens: Iterable[tuple[int, int]]) -> None:
+        """Acknowledge messages, as soon as all before them are."""
+        self._done.update(tokens)
+        while self._order and self._order[0] in self._done:
+            token = self._order.popleft()
+            self._done.discard(token)
+            self._tell(*token)
+
+
 class _Inbox:
     """What was read from the socket and not taken yet."""
 
-    def __init__(self) -> None:
+    def __init__(self, gate: Gate, acknowledgements: _Acknowledgements) -> None:
         self.held: deque[Delivery] = deque()
         self.arrived = asyncio.Event()
+        self.seen = 0
         self.on_full: Callable[[], None] = lambda: None
+        self._gate = gate
+        self._acknowledgements = acknowledgements
 
     def put(self, _client: object, _userdata: object, message: MQTTMessage) -> None:
-        """Take a message over; the signature is that of paho's callback."""
+        """Take a message over, or turn it away; the signature is that of paho's callback."""
+        self.seen += 1
+        if message.qos:
+            self._acknowledgements.expect((message.mid, message.qos))
+        if not self._gate.enter(message.topic, len(message.payload), message.qos):
+            if message.qos:
+                # The broker shall not hold it for us: its device sends it again, or lost it.
+                self._acknowledgements.give([(message.mid, message.qos)])
+            return
         self.held.append(
             Delivery(
                 topic=message.topic,
@@ -92,8 +145,15 @@ class Link:
     A token is valid on the connection that delivered it only: packet ids are reused.
     """
 
-    def __init__(
-        self, socket_path: str, *, identifier: str, username: str, password: str, session_s: int = 0
+    def __init__(  # noqa: PLR0913 -- what a connection is made of
+        self,
+        socket_path: str,
+        *,
+        identifier: str,
+        username: str,
+        password: str,
+        session_s: int = 0,
+        gate: Gate | None = None,
     ) -> None:
         properties = _properties(PacketTypes.CONNECT)
         properties.ReceiveMaximum = RECEIVE_MAXIMUM
@@ -113,7 +173,9 @@ class Link:
         )
         self._paho = self._client._client  # pyright: ignore[reportPrivateUsage]
         self._paho.manual_ack_set(on=True)
-        self._inbox = _Inbox()
+        self._gate: Gate = gate or _Open()
+        self._acknowledgements = _Acknowledgements(self._paho.ack)
+        self._inbox = _Inbox(self._gate, self._acknowledgements)
         self._inbox.on_full = self._pause
         self._paho.on_message = self._inbox.put
         self._lost: asyncio.Future[None] = self._client._disconnected  # pyright: ignore[reportPrivateUsage]
@@ -208,6 +270,8 @@ class Link:
                 return []
             self._check()
         taken = [inbox.held.popleft() for _ in range(min(most, len(inbox.held)))]
+        for delivery in taken:
+            self._gate.leave(delivery.topic)
         if len(inbox.held) <= INBOX_MESSAGES_RESUME:
             self._resume()
         return taken
@@ -215,9 +279,7 @@ class Link:
     def acknowledge(self, tokens: Sequence[tuple[int, int]]) -> None:
         """Tell the broker that these are ours now. Call it only after the commit."""
         self._check()
-        for mid, qos in tokens:
-            if qos:
-                self._paho.ack(mid, qos)
+        self._acknowledgements.give(token for token in tokens if token[1])
 
     def send(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Publish at QoS 0, for what is repeated anyway (receipts)."""
@@ -260,11 +322,11 @@ class Link:
     def _read(self) -> None:
         """Take what the socket holds, but let others have their turn."""
         for _ in range(PACKETS_A_READ_MAX):
-            before = len(self._inbox.held)
+            before = self._inbox.seen
             code = self._paho.loop_read()
             if code != MQTT_ERR_SUCCESS:
                 if not self._lost.done():
                     self._lost.set_exception(aiomqtt.MqttCodeError(code))
                 return
-            if len(self._inbox.held) == before or self._paused_at is not None:
+            if self._inbox.seen == before or self._paused_at is not None:
                 return

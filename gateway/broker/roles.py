@@ -8,7 +8,7 @@ client disabled: a client that is known by its certificate simply connects again
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from gateway.model.access import Access, Role, role
@@ -57,6 +57,12 @@ def quarantine_role(device: DeviceId) -> Document:
     return {"rolename": f"quarantined-{device}", "acls": acls}
 
 
+def mapped_role(device: DeviceId, topics: Iterable[str]) -> Document:
+    """Return the role of a device that takes part, with the ``topics`` of its topic map."""
+    role = full_role(device)
+    return {**role, "acls": [*role["acls"], *map(_say, topics)]}
+
+
 def role_names(device: DeviceId, access: Access) -> set[str]:
     """Return the names of the roles that ``access`` gives ``device``: one, or none at all."""
     names = {Role.FULL: {f"device-{device}"}, Role.QUARANTINED: {f"quarantined-{device}"}}
@@ -79,8 +85,19 @@ def password_fields(password: str, salt: bytes) -> Document:
     }
 
 
-def document(devices: Mapping[DeviceId, Access], *, password: str, salt: bytes) -> Document:
-    """Return the whole ``dynsec.json``.
+def no_topics(_: DeviceId) -> tuple[str, ...]:
+    """Return the topics of a device that speaks the protocol: none beside it."""
+    return ()
+
+
+def document(
+    devices: Mapping[DeviceId, Access],
+    *,
+    password: str,
+    salt: bytes,
+    topics: Callable[[DeviceId], Iterable[str]] = no_topics,
+) -> Document:
+    """Return the whole ``dynsec.json``; ``topics`` gives the topic map of each device.
 
     A certificate without an entry here may connect, and may neither publish nor subscribe.
     """
@@ -105,6 +122,7 @@ def document(devices: Mapping[DeviceId, Access], *, password: str, salt: bytes) 
         "groups": [],
         "roles": [
             {"rolename": GATEWAY, "acls": own},
-            *(make(device) for device in devices for make in (full_role, quarantine_role)),
+            *(mapped_role(device, topics(device)) for device in devices),
+            *(quarantine_role(device) for device in devices),
         ],
     }

@@ -16,12 +16,16 @@ class Heard:
 
     at: SiteTime | None = None
     status: DeviceStatus | None = None
+    live: bool = False
+    """It says no status, and what it sends is the only sign of it."""
 
     @property
     def state(self) -> str:
         """``online`` or ``offline`` by its own word or its last will, else ``never-seen``."""
         if self.status is not None:
             return self.status.state
+        if self.live:
+            return "online"
         return "never-seen" if self.at is None else "offline"
 
 
@@ -47,9 +51,13 @@ class Presence:
         """Return the devices that were heard once and are not online."""
         return [device for device, heard in self.devices.items() if heard.state == "offline"]
 
-    def seen(self, device: DeviceId, now: SiteTime) -> None:
-        """Note that a device sent something."""
-        self.devices[device] = Heard(now, self.of(device).status)
+    def seen(self, device: DeviceId, now: SiteTime, *, live: bool = False) -> None:
+        """Note that a device sent something; with ``live`` this is how it says that it is there."""
+        self.devices[device] = Heard(now, self.of(device).status, live)
+
+    def lost(self, device: DeviceId) -> None:
+        """Note that a device which says no status has been silent for too long."""
+        self.devices[device] = Heard(self.of(device).at)
 
     def said(self, device: DeviceId, status: DeviceStatus, now: SiteTime, *, live: bool) -> None:
         """Note a status. A retained one (not ``live``) tells the state, not when it was said."""

@@ -26,3 +26,13 @@ class IntakeLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of these, kept of one device: rubbish from one does not push out the letters of others."""
     dead_letter_payload_bytes: Annotated[int, msgspec.Meta(ge=0, le=65_536)] = 2_048
     """How much of a refused payload is kept with it."""
+    device_messages_per_s: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 20
+    """What each device may send in the long run; an hour's worth may come at once."""
+    device_bytes_per_s: Annotated[int, msgspec.Meta(ge=1_024, le=67_108_864)] = 65_536
+    """The same in bytes of payload."""
+    noisy_after_s: Annotated[int, msgspec.Meta(ge=2, le=600)] = 10
+    """A device that goes far beyond that for so long is cut off for a while."""
+    noisy_first_s: Annotated[int, msgspec.Meta(ge=5, le=86_400)] = 60
+    """For how long, the first time; each further time twice as long."""
+    noisy_most_s: Annotated[int, msgspec.Meta(ge=5, le=604_800)] = 3_600
+    """The longest time."""

@@ -41,4 +41,23 @@ FRAME_REFUSED: Final = Problem(
     "and call the security officer.",
 )
 
-ALL: Final = (KEY_CONFLICT, DEAD_LETTERS, FRAME_REFUSED, WRITE_FAILED)
+NOISY: Final = Problem(
+    "device-noisy",
+    Severity.WARNING,
+    "A device was cut off because it sends far too much",
+    "It runs wild, or somebody uses its key. It may say only that it is there until the time in "
+    "the detail; then it is let in again, and cut off for twice as long if it goes on.",
+    "Restart the device, or correct its program. If it is right that it sends so much, raise "
+    "intake.device_messages_per_s.",
+)
+
+OVER_SHARE: Final = Problem(
+    "device-over-share",
+    Severity.WARNING,
+    "A device sends more than its share, and what is over it is refused",
+    "It sends more than intake.device_messages_per_s or device_bytes_per_s in the long run. With "
+    "receipts nothing is lost: it sends again. By a topic map, what is refused is gone.",
+    "Let it send less: gather readings, lower its rate. Or raise its share.",
+)
+
+ALL: Final = (KEY_CONFLICT, DEAD_LETTERS, FRAME_REFUSED, WRITE_FAILED, NOISY, OVER_SHARE)

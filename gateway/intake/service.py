@@ -97,7 +97,12 @@ class Intake:
             taken = await self._inbox.take(room, within_s)
             now = self._clock.now()
             for delivery in taken:
-                gathered.append((delivery, self._read(delivery)))
+                arrival = self._read(delivery)
+                gathered.append((delivery, arrival))
+                if isinstance(arrival, Unsequenced):
+                    key = arrival.message.key
+                    group.add(key.device, key.stream, now)
+                    continue
                 # A status asks for an answer as urgently as an alert.
                 urgent = not delivery.topic.endswith("/data")
                 stream = Stream.ALERT if urgent else Stream.DATA

@@ -45,6 +45,10 @@ ANY_CONFLICT: Final = (Stream.DATA.value, 1, Reason.CONFLICT.value)
 """Says conflict of an epoch when no message of it has just been refused."""
 
 
+NO_ROOM: Final = "no-room"
+"""Why a message of a topic map was turned away; counters carry it."""
+
+
 class Spool(Protocol):
     """The spool's side of the transaction, on the caller's connection."""
 
@@ -55,6 +59,9 @@ class Spool(Protocol):
     ) -> None: ...
     def bury(
         self, db: sqlite3.Connection, letters: Sequence[tuple[Key, str]], now: SiteTime
+    ) -> None: ...
+    def turn_away(
+        self, db: sqlite3.Connection, messages: Sequence[Message], cause: str
     ) -> None: ...
     def room(self, db: sqlite3.Connection) -> Room: ...
     def tally(self, db: sqlite3.Connection, counts: Sequence[DayCount], now: SiteTime) -> None: ...
@@ -100,13 +107,14 @@ def admit(
             case Telemetry(place, message):
                 work.offer(place, message, None, payload)
             case Unsequenced(message):
-                work.unnumbered.append(message)
+                work.number(message, payload)
             case Refusal(place=Numbered() as place):
                 work.offer(place, None, arrival, payload)
             case Refusal():
                 work.refuse(arrival, payload)
     work.messages += stamp(db, work.unnumbered, now)
     spool.enqueue(db, work.messages, now)
+    spool.turn_away(db, work.turned_away, NO_ROOM)
     spool.bury(db, work.buried, now)
     spool.tally(db, work.counts(), now)
     return work.finish(crowded=room.pause)
@@ -133,6 +141,7 @@ class _Work:
         self._result = Admitted()
         self.messages: list[Message] = []
         self.unnumbered: list[Message] = []
+        self.turned_away: list[Message] = []
         self.buried: list[tuple[Key, str]] = []
 
     def answer(self, report: StatusReport) -> None:
@@ -187,6 +196,15 @@ class _Work:
                 beyond = Refusal(key.device, Reason.BEYOND_WINDOW, "seq is far beyond the mark")
                 self._dead(beyond, key, payload)
                 origin.refused.append((key.stream.value, key.seq, Reason.BEYOND_WINDOW.value))
+
+    def number(self, message: Message, payload: bytes) -> None:
+        """Take a message of a topic map, if there is room: its device would not keep it."""
+        key = message.key
+        if self._room.take(key.stream, len(payload)):
+            self.unnumbered.append(message)
+        else:
+            self.turned_away.append(message)
+            self._result.held[key.stream] += 1
 
     def _dead(self, refusal: Refusal | None, key: Key, payload: bytes) -> None:
         if refusal is not None:

@@ -105,6 +105,11 @@ def deepen(db: sqlite3.Connection, name: str, rows: int, size_bytes: int) -> Non
     )
 
 
+def turn_away(db: sqlite3.Connection, device: str, name: str, cause: str, messages: int) -> None:
+    """Count messages that never came in and that their device will not send again."""
+    _count(db, device, name, f"turned-away:{cause}", messages)
+
+
 def fold_drops(db: sqlite3.Connection, most: int = DROPPED_ROWS_MAX) -> None:
     """Hold ``dropped`` within ``most`` rows of named devices; no message goes uncounted."""
     surplus = db.execute(

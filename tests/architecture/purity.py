@@ -47,6 +47,7 @@ ADAPTERS = {
 
 # A store.py that would hold two ideas is split; all of it stays SQL and nothing but SQL.
 STORES = {
+    "intake/noisy.py": "who was cut off for its noise: in state.db",
     "intake/unsequenced.py": "numbers for messages of topic maps",
     "health/audit.py": "the audit log",
     "intake/schema.py": "the tables",

@@ -30,6 +30,8 @@ CODES = {
     *(
         "data-held-back",
         "device-key-conflict",
+        "device-noisy",
+        "device-over-share",
         "device-silent",
         "disk-full",
         "disk-read-only",

@@ -1,5 +1,6 @@
 """What a payload of a topic map becomes, whatever it is: items, or a refusal without values."""
 
+import base64
 import json
 from typing import Any
 
@@ -149,6 +150,14 @@ def test_a_retained_event_is_refused() -> None:
     answer = take(ALERT, GOOD, retained=True)
     assert isinstance(answer, Refusal)
     assert answer.reason is Reason.RETAINED
+
+
+def test_a_frame_of_the_camera_is_refused_on_every_topic() -> None:
+    """As the payload itself, and spelled in base64 within a text."""
+    picture = b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(9_000)
+    spelled = base64.b64encode(picture[:700]).decode()
+    for rule, payload in ((TEXT, picture), (ALERT, picture), (LOG, {"s": "info", "m": spelled})):
+        assert refused(rule, payload)[0] is Reason.FRAME
 
 
 @pytest.mark.parametrize("payload", [b"21.5", b" 21.5\r\n", b"2.15e1", b"+21.5"])

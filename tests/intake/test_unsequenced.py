@@ -5,6 +5,8 @@ from gateway.intake.mapped import read_mapped
 from gateway.intake.wire import Unsequenced
 from gateway.model.delivery import Delivery
 from gateway.model.identity import DeviceId
+from gateway.model.outcome import Stream
+from gateway.model.room import Room, boundless
 from gateway.model.topicmap import LogMap, TopicRule
 from tests.support.desk import CONTRACT, Desk, Sent, data, status, undeclared
 
@@ -77,3 +79,15 @@ async def test_dead_letters_of_all_devices_stay_within_their_bound(desk: Desk):
     for seq in range(1, 21):
         await desk.take(*[undeclared(seq, device=f"d-{one}") for one in range(3)])
     assert desk.rows("SELECT count(*), min(seq) FROM dead_letter") == [(12, 17)]
+
+
+async def test_what_does_not_fit_on_a_full_disk_is_gone_and_counted_by_device(desk: Desk):
+    """There is no receipt to withhold: the device has forgotten it already."""
+    desk.room = lambda: Room(alert_bytes=0, data_bytes=0, pause=True)
+    result = await desk.take(mapped("a"), mapped("b"))
+    assert result.held == {Stream.DATA: 2}
+    assert keys(desk) == []
+    assert desk.rows("SELECT * FROM dropped") == [("plc-01", "log", "turned-away:no-room", 2)]
+    desk.room = boundless
+    await desk.take(mapped("c"))
+    assert keys(desk) == [("plc-01", 0, "data", 1)]
