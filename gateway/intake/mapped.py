@@ -14,11 +14,10 @@ from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
-from gateway.intake.contract import breach, frame, frame
+from gateway.intake.contract import breach, frame
 from gateway.intake.wire import Advisory, Reason, Refusal, Unsequenced, kind_of
 from gateway.model.contract import Contract, ContractInForce
 from gateway.model.delivery import Delivery
-from gateway.model.frame import is_picture
 from gateway.model.frame import is_picture
 from gateway.model.identity import DeviceId
 from gateway.model.message import Key, Message
@@ -61,8 +60,6 @@ def read_mapped(
     mono_ms: int,
 ) -> Unsequenced | Advisory | Refusal:
     """Return what ``delivery`` says under ``rule``; ``mono_ms`` is when it came."""
-    if is_picture(delivery.payload):
-        return Refusal(device, Reason.FRAME, "the payload as such is a picture")
     if delivery.retained:
         return Refusal(device, Reason.RETAINED, f"{rule.topic} must not be retained")
     try:
@@ -88,9 +85,6 @@ def _refused(contract: Contract, items: tuple[Item, ...]) -> tuple[Reason, str] 
     shown = frame(contract, items)
     if shown is not None:
         return Reason.FRAME, f"a frame of the camera feed: {shown.value}"
-    shown = frame(contract.contract, items)
-    if shown is not None:
-        return Refusal(device, Reason.FRAME, f"a frame of the camera feed: {shown.value}")
     broken = breach(contract, items)
     return None if broken is None else (Reason.CONTRACT, broken)
 
