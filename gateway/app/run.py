@@ -18,8 +18,8 @@ from gateway.app.damage import reopening
 from gateway.app.daytime import minute_of
 from gateway.app.device import Fleet
 from gateway.app.message import Queue
-from gateway.app.numbers import Numbers
 from gateway.app.noise import Warden
+from gateway.app.numbers import Numbers
 from gateway.app.opened import Opened, opened
 from gateway.app.patience import patiently
 from gateway.app.rekeying import Rekeying

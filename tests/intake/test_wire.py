@@ -381,5 +381,4 @@ def test_the_reasons_are_spelled_for_ever():
         "retained",
         "unknown-device",
         "unknown-topic",
-        "no-room",
     }
