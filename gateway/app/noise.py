@@ -160,3 +160,10 @@ class Warden:
                 said.bytes,
                 more,
             )
+
+
+async def watching(fleet: Fleet, voices: Voices, limits: IntakeLimits) -> Warden:
+    """Return a warden that knows whom the last one had cut off."""
+    warden = Warden(fleet, voices, limits)
+    await warden.load()
+    return warden

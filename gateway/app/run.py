@@ -18,7 +18,7 @@ from gateway.app.damage import reopening
 from gateway.app.daytime import minute_of
 from gateway.app.device import Fleet
 from gateway.app.message import Queue
-from gateway.app.noise import Warden
+from gateway.app.noise import watching
 from gateway.app.numbers import Numbers
 from gateway.app.opened import Opened, opened
 from gateway.app.patience import patiently
@@ -120,12 +120,13 @@ async def _serve(
         queue.space = space
         password = _password(config)
         socket_path = Path(config.broker.socket or files.places.runtime / "broker.sock")
-        warden = Warden(fleet, voices, config.intake)
-        await warden.load()
+        warden = await watching(fleet, voices, config.intake)
         session = Session(str(socket_path), password, fleet, queue, seen, voices, point)
 
-        jobs: dict[str, Coroutine[None, None, None]] = {"session": session.run()}
-        jobs["noise"] = patiently(warden.run, "state.db", voices)
+        jobs: dict[str, Coroutine[None, None, None]] = {
+            "session": session.run(),
+            "noise": patiently(warden.run, "state.db", voices),
+        }
         if config.broker.mode == "managed":
             ear = Ear(clock, voices.register.count)
             begin = _broker_start(files, fleet, socket_path, password, ear)
