@@ -12,7 +12,10 @@ from typing import Final
 from gateway.cli.exits import DONE
 from gateway.cli.where import HELP
 
-NOUNS: Final = ("init", "run", "status", "config", "clock", "device", "keys", "profile", "spool")
+NOUNS: Final = (
+    *("backup", "init", "run", "status", "config", "clock", "device", "keys", "profile"),
+    "spool",
+)
 
 
 def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:

@@ -18,7 +18,7 @@ from gateway.identity import pki, store
 from gateway.identity.authority import Authority
 from gateway.identity.connection import Connection, Granted
 from gateway.identity.enrolment import Candidate, RequestRefused, enrol
-from gateway.identity.inventory import Addition, Device
+from gateway.identity.inventory import UNCONFIRMED, Addition, Device
 from gateway.identity.watch import Facts
 from gateway.intake.store import Origin
 from gateway.intake.wire import device_of
@@ -217,6 +217,8 @@ class Fleet:
             case Addition.FULL:
                 msg = f"the site has its {most} devices (intake.max_devices)"
                 raise RefusedError(msg)
+            case Addition.RESTORED:
+                raise RefusedError(UNCONFIRMED)
             case Addition.ADDED:
                 self.devices[wanted] = enrolled.device
                 self._map(wanted)

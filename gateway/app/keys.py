@@ -98,6 +98,39 @@ def begin(
     return Keys(folder, wrapping, cipher)
 
 
+def recover(
+    db: sqlite3.Connection,
+    state_folder: Path,
+    key: ec.EllipticCurvePrivateKey,
+    recipient: ec.EllipticCurvePublicKey,
+    site: str,
+) -> int:
+    """Open the data keys with the recovery key, and wrap them by a new key-encryption key.
+
+    All of them are retired: the next start draws a new data key, and the walk seals anew
+    what lies under these. Returns how many there are.
+
+    Crash: before the commit the new key's file wraps nothing, and the next start removes it.
+
+    Raises:
+        EnvelopeError: the recovery key is another one, or a data key's copy was changed.
+        OSError: the disk refuses.
+    """
+    stored = keystore.data_keys(db)
+    secrets = {
+        one.number: recovery.unwrap(
+            one.recovery, key, purpose=keyring.purpose(one.number), site=site
+        )
+        for one in stored
+    }
+    kek = kek_files.draw(state_folder / kek_files.FOLDER)
+    wrapping = Wrapping(kek, recipient, site)
+    with transaction(db):
+        keystore.keep(db, [wrapping.again(one, secrets[one.number]) for one in stored])
+        keystore.raise_floor(db, keystore.RETIRED, max(secrets, default=0))
+    return len(stored)
+
+
 def opened(folder: Path, stored: tuple[StoredKey, ...]) -> dict[int, Secret]:
     """Return the data keys by number.
 

@@ -22,7 +22,7 @@ from gateway.app.noise import watching
 from gateway.app.numbers import Numbers
 from gateway.app.opened import Opened, opened
 from gateway.app.patience import patiently
-from gateway.app.rekeying import Rekeying
+from gateway.app.safe import safekeeping
 from gateway.app.session import Session
 from gateway.app.site import Site
 from gateway.app.space import kept
@@ -167,8 +167,7 @@ async def _serve(
         )
         trusted = TrustedClock(clock, files.state, voices)
         jobs["site-time"] = patiently(trusted.run, "state.db", voices)
-        walking = await stack.enter_async_context(files.spool.reader())
-        rekeying = Rekeying(files.keys, files.state, files.spool, walking, clock, voices, point)
+        rekeying, safe = await safekeeping(config, files, voices, point, stack)
         jobs["keys"] = patiently(rekeying.run, "spool.db", voices)
 
         jobs["queue-loss"] = damage.tell(files, voices)
@@ -178,7 +177,7 @@ async def _serve(
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         for name, job in jobs.items():
             tasks.create_task(job, name=name)
-        more = [*trusted.routes(), *rekeying.routes(), *Asked(numbers).routes()]
+        more = [*trusted.routes(), *safe, *Asked(numbers).routes()]
         routes = control.Routes(site, fleet, files.spool.reader, more)
         await stack.enter_async_context(control.serving(routes, files.places.runtime))
         serving = web_http.serving(site, page, viewers, config.web.port)

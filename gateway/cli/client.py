@@ -9,12 +9,14 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from gateway.model.errors import OperatorFaultError
+from gateway.model.errors import OperatorFaultError, RefusedError
 
 REQUEST_LIMIT_S = 30.0
 CONNECT_LIMIT_S = 10.0
 SILENCE_LIMIT_S = 60.0
 """Between two pieces of a stream, which may as a whole take as long as it must."""
+COPY_LIMIT_S = 1_800.0
+"""The gateway copies its databases before the first piece of a backup."""
 SOCKET_NAME = "control.sock"
 JSON = "application/json"
 JSON_LINES = "application/x-ndjson"
@@ -106,6 +108,29 @@ async def lines(
             raise GatewayAnswerError(path, f"{answer.content_type} instead of {JSON_LINES}")
         async for line in answer.content:
             yield line
+
+
+async def content(
+    socket_path: Path, path: str, body: object, silence_limit_s: float = COPY_LIMIT_S
+) -> AsyncGenerator[bytes]:
+    """Yield the pieces of a streamed answer of bytes; at its end it is whole.
+
+    Raises:
+        RefusedError: the gateway refuses by a decision (409).
+        OperatorFaultError: as ``lines``.
+    """
+    limit = aiohttp.ClientTimeout(
+        total=None, sock_connect=CONNECT_LIMIT_S, sock_read=silence_limit_s
+    )
+    async with _answer(socket_path, "POST", path, body, limit) as answer:
+        if answer.status != HTTPStatus.OK:
+            said = _object(path, answer, await answer.read())
+            reason = str(said.get("error", f"status {answer.status}, no reason given"))
+            if answer.status == HTTPStatus.CONFLICT:
+                raise RefusedError(reason)
+            raise OperatorFaultError(reason)
+        async for piece in answer.content.iter_any():
+            yield piece
 
 
 def _object(path: str, answer: aiohttp.ClientResponse, body: bytes) -> dict[str, Any]:

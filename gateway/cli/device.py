@@ -29,7 +29,7 @@ from gateway.fleet.folder import read_profiles
 from gateway.identity import keys, pki, store
 from gateway.identity.connection import Connection, Granted
 from gateway.identity.enrolment import Candidate, RequestRefused, enrol
-from gateway.identity.inventory import Addition, listed
+from gateway.identity.inventory import UNCONFIRMED, Addition, listed
 from gateway.identity.names import server_names
 from gateway.model.errors import OperatorFaultError, RefusedError
 from gateway.model.identity import DeviceId, device_id
@@ -193,6 +193,8 @@ def _granted_offline(config: Config, candidate: Candidate, csr_pem: bytes) -> Gr
         case Addition.FULL:
             msg = f"the site has its {config.intake.max_devices} devices (intake.max_devices)"
             raise RefusedError(msg)
+        case Addition.RESTORED:
+            raise RefusedError(UNCONFIRMED)
         case Addition.ADDED:
             return Granted(
                 enrolled.certificate_pem.decode(),

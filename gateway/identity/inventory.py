@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from gateway.model.access import Access
 from gateway.model.identity import DeviceId
@@ -23,12 +24,34 @@ class Device:
     added: UnixMs
 
 
+# From the least to the most that is forbidden.
+_STRICTNESS: Final = (
+    Access.ADMITTED,
+    Access.PROVISIONAL,
+    Access.QUARANTINED,
+    Access.REVOKED,
+)
+
+
+def stricter(one: Access, other: Access) -> Access:
+    """Return which of two access states forbids more."""
+    return max(one, other, key=_STRICTNESS.index)
+
+
+UNCONFIRMED: Final = (
+    "this site was restored from a backup, and ids that were issued after it are not known "
+    "here: check what changed since, then 'site-gateway backup confirm' (docs/backup.md)"
+)
+
+
 class Addition(Enum):
     """What became of the wish to add a device."""
 
     ADDED = "added"
     EXISTS = "exists"
     FULL = "full"
+    RESTORED = "restored"
+    """The site was restored and nobody has confirmed it: ids issued since are not known here."""
 
 
 def listed(device: Device) -> dict[str, str | int]:

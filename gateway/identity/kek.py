@@ -25,7 +25,7 @@ _PREFIX: Final = "kek-"
 _FILE_BYTES_MAX: Final = 1_024
 _HEX: Final = re.compile(rb"[0-9a-f]{64}\n?")
 _MEND: Final = (
-    "put the file back from a backup, or open the queue's keys with the company's recovery key: "
+    "put the file back, or open the queue's keys with the company's recovery key: "
     "'site-gateway keys recover --recovery-key PRIVATE.pem' (docs/keys.md)"
 )
 

@@ -18,6 +18,11 @@ RETIRED: Final = "queue-key-retired"
 PLAIN_ENDED: Final = "queue-plain-ended"
 """Floor: 1 once no plain text of the first schema is left; from then on none is believed."""
 
+RESTORES: Final = "restores"
+"""Floor: how often this site was restored from a backup."""
+CONFIRMED: Final = "restores-confirmed"
+"""Floor: up to which restore an operator has confirmed."""
+
 _ALL: Final = "SELECT id, created_ms, kek, wrapped, recovery FROM data_key ORDER BY id"
 
 
@@ -65,6 +70,22 @@ def raise_floor(db: sqlite3.Connection, name: str, value: int) -> None:
 def floors(db: sqlite3.Connection) -> dict[str, int]:
     """Return all floors by name."""
     return dict(db.execute("SELECT name, value FROM floor").fetchall())
+
+
+def note_restore(db: sqlite3.Connection) -> None:
+    """Note that this state came from a backup; until it is confirmed, it is unconfirmed."""
+    raise_floor(db, RESTORES, floors(db).get(RESTORES, 0) + 1)
+
+
+def unconfirmed(db: sqlite3.Connection) -> bool:
+    """Return whether the site was restored and nobody has confirmed it."""
+    found = floors(db)
+    return found.get(RESTORES, 0) > found.get(CONFIRMED, 0)
+
+
+def confirm(db: sqlite3.Connection) -> None:
+    """Note that an operator has replayed or confirmed what was forbidden after the backup."""
+    raise_floor(db, CONFIRMED, floors(db).get(RESTORES, 0))
 
 
 def _stored(row: tuple[int, int, str, bytes, bytes]) -> StoredKey:

@@ -60,9 +60,24 @@ KEK_ON_DISK: Final = Problem(
     ),
 )
 
+RESTORE_UNCONFIRMED: Final = Problem(
+    code="restore-unconfirmed",
+    severity=Severity.WARNING,
+    title="This site was restored from a backup, and nobody has confirmed it",
+    cause=(
+        "What changed after the backup is not known here: devices that were added, revoked or "
+        "cut off, and messages that were receipted. Until it is confirmed no device is added."
+    ),
+    action=(
+        "Compare the devices with the company's records, cut off again what was cut off after "
+        "the backup, then: site-gateway backup confirm (docs/backup.md)."
+    ),
+)
+
 PROBLEMS: Final = (
     CLOCK_DOUBTFUL,
     CERTIFICATE_EXPIRES_SOON,
     RECOVERY_KEY_ON_SITE,
     KEK_ON_DISK,
+    RESTORE_UNCONFIRMED,
 )

@@ -5,6 +5,7 @@ from typing import Final
 
 import aiosqlite
 
+from gateway.identity import keystore
 from gateway.identity.inventory import Addition, Device
 from gateway.model.access import Access
 from gateway.model.identity import DeviceId
@@ -61,11 +62,20 @@ def add(db: sqlite3.Connection, device: Device, devices_max: int) -> Addition:
     """
     if db.execute("SELECT 1 FROM device WHERE id = ?", (device.id,)).fetchone() is not None:
         return Addition.EXISTS
+    if keystore.unconfirmed(db):
+        return Addition.RESTORED
     (count,) = db.execute("SELECT count(*) FROM device").fetchone()
     if count >= devices_max:
         return Addition.FULL
+    put(db, device)
+    return Addition.ADDED
+
+
+def put(db: sqlite3.Connection, device: Device) -> None:
+    """Store ``device`` as it is, also over one of its id."""
     db.execute(
-        "INSERT INTO device (id, profile, access, serial, fingerprint, not_after_ms, added_ms) "
+        "INSERT OR REPLACE INTO device "
+        "(id, profile, access, serial, fingerprint, not_after_ms, added_ms) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             device.id,
@@ -77,7 +87,11 @@ def add(db: sqlite3.Connection, device: Device, devices_max: int) -> Addition:
             device.added,
         ),
     )
-    return Addition.ADDED
+
+
+def restrict(db: sqlite3.Connection, device: DeviceId, access: Access) -> None:
+    """Set what a known device may do."""
+    db.execute("UPDATE device SET access = ? WHERE id = ?", (access.value, device))
 
 
 def devices(db: sqlite3.Connection) -> tuple[Device, ...]:

@@ -1,5 +1,7 @@
 """What came in and what was dropped, in numbers, on a read-only connection."""
 
+import sqlite3
+
 import aiosqlite
 import msgspec
 
@@ -54,3 +56,9 @@ async def inflow(db: aiosqlite.Connection, since: SiteTime) -> list[Inflow]:
         (since // HOUR_MS,),
     )
     return [Inflow(row[0], MessageClass(row[1]), row[2], row[3]) for row in rows]
+
+
+def waiting(db: sqlite3.Connection) -> int:
+    """Return how many messages have not ended, on the connection of a command."""
+    (rows,) = db.execute("SELECT coalesce(sum(rows), 0) FROM depth").fetchone()
+    return int(rows)

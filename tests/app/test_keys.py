@@ -60,7 +60,7 @@ def test_the_databases_alone_open_nothing(db, tmp_path: Path):
         start(db, tmp_path)
     assert str(caught.value) == (
         f"{file}: No such file or directory: without it the queue cannot be read: put the file "
-        "back from a backup, or open the queue's keys with the company's recovery key: "
+        "back, or open the queue's keys with the company's recovery key: "
         "'site-gateway keys recover --recovery-key PRIVATE.pem' (docs/keys.md)"
     )
     assert list((tmp_path / "keys").iterdir()) == [], "a new key would hide what is missing"

@@ -38,6 +38,7 @@ CODES = {
         "disk-write-failed",
         "queue-key-in-a-file",
         "queue-damaged",
+        "restore-unconfirmed",
         "recovery-key-on-site",
     ),
     *("horizon-short", "parking-tripped", "uplink-misconfigured", "uplink-offline"),
