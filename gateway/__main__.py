@@ -13,7 +13,17 @@ from gateway.cli.exits import DONE
 from gateway.cli.where import HELP
 
 NOUNS: Final = (
-    *("backup", "init", "run", "status", "config", "clock", "device", "keys", "profile"),
+    "init",
+    "run",
+    "status",
+    "audit",
+    "backup",
+    "config",
+    "clock",
+    "contract",
+    "device",
+    "keys",
+    "profile",
     "spool",
 )
 

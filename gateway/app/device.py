@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.app.bell import Bell
+from gateway.app.deeds import add_device
 from gateway.broker.dynsec import Dynsec
 from gateway.broker.mqtt import Link
 from gateway.config import Config
@@ -210,7 +211,7 @@ class Fleet:
         if isinstance(enrolled, RequestRefused):
             raise UnusableRequestError(enrolled.reason)
         most = self.config.intake.max_devices
-        match await self.state.write(store.add, enrolled.device, most):
+        match await self.state.write(add_device, enrolled.device, most, self.clock.site()):
             case Addition.EXISTS:
                 msg = f"a device {wanted} exists already; its certificate cannot be issued twice"
                 raise RefusedError(msg)

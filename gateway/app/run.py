@@ -13,7 +13,9 @@ from pathlib import Path
 
 from gateway.app import control, damage
 from gateway.app.asked import Asked
+from gateway.app.audited import AuditLog
 from gateway.app.clock import system_wall_ns
+from gateway.app.contracts import Contracts
 from gateway.app.damage import reopening
 from gateway.app.daytime import minute_of
 from gateway.app.device import Fleet
@@ -170,6 +172,8 @@ async def _serve(
         rekeying, safe = await safekeeping(config, files, voices, point, stack)
         jobs["keys"] = patiently(rekeying.run, "spool.db", voices)
 
+        log = AuditLog(files.state, clock, config.audit, voices, files.catalogue)
+        jobs["audit"] = patiently(log.run, "state.db", voices)
         jobs["queue-loss"] = damage.tell(files, voices)
         jobs["queue-look"] = damage.look(files)
         jobs["queue-damage"] = damage.watch(files, voices)
@@ -177,7 +181,13 @@ async def _serve(
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         for name, job in jobs.items():
             tasks.create_task(job, name=name)
-        more = [*trusted.routes(), *safe, *Asked(numbers).routes()]
+        more = [
+            *trusted.routes(),
+            *safe,
+            *Asked(numbers).routes(),
+            *log.routes(),
+            *Contracts(fleet).routes(),
+        ]
         routes = control.Routes(site, fleet, files.spool.reader, more)
         await stack.enter_async_context(control.serving(routes, files.places.runtime))
         serving = web_http.serving(site, page, viewers, config.web.port)

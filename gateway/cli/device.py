@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from gateway.app.clock import SystemClock
+from gateway.app.deeds import add_device
 from gateway.app.offline import STATE_MIGRATIONS, Places
 from gateway.cli.client import SOCKET_NAME, GatewayUnreachableError, document, request
 from gateway.cli.devicefolder import DeviceFolder
@@ -34,6 +35,7 @@ from gateway.identity.names import server_names
 from gateway.model.errors import OperatorFaultError, RefusedError
 from gateway.model.identity import DeviceId, device_id
 from gateway.model.time import SiteTime
+from gateway.store import site_time
 from gateway.store.lock import StateLockedError, hold
 from gateway.store.sqlite import open_offline, transaction
 
@@ -185,7 +187,8 @@ def _granted_offline(config: Config, candidate: Candidate, csr_pem: bytes) -> Gr
         if isinstance(enrolled, RequestRefused):
             raise UnusableError(enrolled.reason)
         with transaction(db):
-            addition = store.add(db, enrolled.device, config.intake.max_devices)
+            at = SiteTime(max(now, site_time.floor(db)))
+            addition = add_device(db, enrolled.device, config.intake.max_devices, at)
     match addition:
         case Addition.EXISTS:
             msg = f"a device {candidate.id} exists already: choose another id"

@@ -58,7 +58,7 @@ def add_parser(
 def main(arguments: argparse.Namespace) -> int:
     """Run one verb, print its product and return the exit code."""
     report = Report()
-    for path in arguments.paths or _default_paths(arguments, report):
+    for path in arguments.paths or default_paths(arguments, report):
         report.add(check(path))
     if arguments.json:
         listing = _listing(report) if arguments.verb == "list" else {}
@@ -72,7 +72,7 @@ def main(arguments: argparse.Namespace) -> int:
     return UNUSABLE if report.findings else DONE
 
 
-def _default_paths(arguments: argparse.Namespace, report: Report) -> list[Path]:
+def default_paths(arguments: argparse.Namespace, report: Report) -> list[Path]:
     """Return where profiles are when nobody says; a bad configuration becomes a finding.
 
     One key is read and no other, so that a profile can be checked while the rest of the

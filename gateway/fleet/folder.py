@@ -44,6 +44,8 @@ class Report:
     findings: list[Finding] = field(default_factory=list[Finding])
     notes: list[Finding] = field(default_factory=list[Finding])
     catalogue: Catalogue = field(default_factory=Catalogue)
+    contracts: dict[str, ContractInForce] = field(default_factory=dict[str, ContractInForce])
+    """The usable contracts by their files, also without a usable profile beside them."""
 
     def add(self, other: "Report") -> None:
         """Take over what was read at another path."""
@@ -51,6 +53,7 @@ class Report:
         self.findings += other.findings
         self.notes += other.notes
         self.catalogue |= other.catalogue
+        self.contracts |= other.contracts
 
 
 def read_profiles(folder: Path) -> Catalogue | Unusable:
@@ -122,10 +125,32 @@ def _check_profile(folder: Path, name: str, report: Report, above: SiteDefault) 
         partial(contract_notes, above=above),
         report,
     )
+    if contract is not None:
+        report.contracts[_named(folder / CONTRACT_FILE)] = contract
     if profile is not None and contract is not None:
         report.catalogue[name] = profile, contract
         file = _named(folder / PROFILE_FILE)
         report.findings += undeclared(profile, contract.contract, file)
+
+
+def check_contracts(path: Path) -> Report:
+    """Return what the contract at ``path`` says, whatever its name, or those below a folder."""
+    report = Report()
+    try:
+        if path.is_dir():
+            report = check(path)
+            report.files = [one for one in report.files if not one.endswith(f"/{PROFILE_FILE}")]
+            for each in (report.findings, report.notes):
+                each[:] = [one for one in each if not one.file.endswith(f"/{PROFILE_FILE}")]
+        elif path.name == DEFAULT_FILE:
+            _parsed(path, None, parse_default, default_notes, report)
+        elif path.exists():
+            _check_contract(path, report)
+        else:
+            _find(report, path, "expected a contract, got nothing there: correct the path")
+    except OSError as error:
+        _find_barred(report, path, error)
+    return report
 
 
 def _check_file(path: Path, report: Report) -> None:
@@ -146,7 +171,9 @@ def _check_contract(path: Path, report: Report) -> None:
     above = _default(path.resolve().parent.parent, report)
     if above is not None:
         parse, notes = partial(parse_contract, above=above), partial(contract_notes, above=above)
-        _parsed(path, None, parse, notes, report)
+        contract = _parsed(path, None, parse, notes, report)
+        if contract is not None:
+            report.contracts[_named(path)] = contract
 
 
 def _parsed(

@@ -86,6 +86,12 @@ def last_of(db: sqlite3.Connection, action: Action, subject: str) -> Entry | Non
     return _entry(row) if row else None
 
 
+def newest(db: sqlite3.Connection, action: Action) -> dict[str, Entry]:
+    """Return the newest entry of ``action`` for each subject."""
+    rows = db.execute(f"{_ROWS} WHERE action = ? ORDER BY id", (action.value,))
+    return {row[4]: _entry(row) for row in rows}
+
+
 async def entries(
     db: aiosqlite.Connection, *, after: int, most: int, action: str = ""
 ) -> list[Entry]:
