@@ -173,10 +173,12 @@ async def _serve(
         jobs["keys"] = patiently(rekeying.run, "spool.db", voices)
 
         log = AuditLog(files.state, clock, config.audit, voices, files.catalogue)
-        jobs["audit"] = patiently(log.run, "state.db", voices)
-        jobs["queue-loss"] = damage.tell(files, voices)
-        jobs["queue-look"] = damage.look(files)
-        jobs["queue-damage"] = damage.watch(files, voices)
+        jobs |= {
+            "audit": patiently(log.run, "state.db", voices),
+            "queue-loss": damage.tell(files, voices),
+            "queue-look": damage.look(files),
+            "queue-damage": damage.watch(files, voices),
+        }
 
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         for name, job in jobs.items():
