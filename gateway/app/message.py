@@ -151,8 +151,12 @@ class Queue:
             return decision.due_in_s
         self._turns = decision.turns
         numbers = decision.message_ids
+        contract = self.contracts.get(decision.contract_sha256)
+        if contract is None:  # lost with a damaged file: nobody knows what of them may leave
+            LOG.error("event=contract-lost messages=%d stay here", len(numbers))
+            await self.spool.write(store.withhold, numbers)
+            return 0.0
         contents = await due.contents(self.reader, decision.message_class, numbers, self.cipher)
-        contract = self.contracts[decision.contract_sha256]
         # Encoding a full batch takes tens of milliseconds: off the loop, or receipts wait.
         made = await asyncio.to_thread(self._encode, decision.message_class, contract, contents)
         made = replace(made, unreadable=_missing(numbers, contents))

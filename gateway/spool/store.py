@@ -53,18 +53,16 @@ def remember(
         [(one.sha256, msgspec.json.encode(one.contract)) for one in contracts],
     )
     current = {one.sha256: one for one in contracts}
-    old = db.execute(
-        "SELECT sha256, body FROM contract WHERE sha256 IN (SELECT DISTINCT contract FROM message)"
-    ).fetchall()
-    for sha256, body in old:
-        if sha256 not in current:
+    for sha256, body in db.execute("SELECT sha256, body FROM contract").fetchall():
+        if sha256 in current:
+            continue
+        # The oldest messages came under the oldest contracts: this seldom reads far. To ask
+        # for all contracts in use would read the whole queue at every start.
+        if db.execute("SELECT 1 FROM message WHERE contract = ? LIMIT 1", (sha256,)).fetchone():
             contract = msgspec.json.decode(body, type=Contract)
             current[sha256] = ContractInForce(contract, sha256)
-    forgotten = db.execute("SELECT sha256 FROM contract").fetchall()
-    db.executemany(
-        "DELETE FROM contract WHERE sha256 = ?",
-        [(sha256,) for (sha256,) in forgotten if sha256 not in current],
-    )
+        else:
+            db.execute("DELETE FROM contract WHERE sha256 = ?", (sha256,))
     return current
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.benchmarks import flash, inference, ingest, latency
+from tests.benchmarks import flash, inference, ingest, latency, start
 from tests.benchmarks.report import Options, Report
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
@@ -37,3 +37,7 @@ def test_what_reaches_the_disk_is_measured_beside_a_bare_reader() -> None:
 
 def test_stages_are_measured_beside_the_bare_runtime() -> None:
     assert_measured(inference.measure(Options(share=0.1, rounds=1)), ratios=4)
+
+
+def test_a_start_with_a_full_queue_is_measured_beside_an_empty_one() -> None:
+    assert_measured(start.measure(TINY), ratios=3)

@@ -1,0 +1,81 @@
+"""Damage that shows up while the site serves, and what stays after it."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gateway.app import queuefile
+from gateway.app.damage import reopening
+from gateway.app.queuefile import AN_HOUR_MAX, QueueDamagedError
+from gateway.model.errors import OperatorFaultError
+from gateway.model.time import SiteTime
+from tests.app.test_queue import ANY, RESULT_ITEM, Plant
+from tests.support.power_cut import Files, after_a_cut, traffic
+
+
+async def test_a_damaged_queue_opens_the_site_again_and_nothing_else_does():
+    rounds: list[int] = []
+
+    async def serve() -> None:
+        rounds.append(len(rounds))
+        async with asyncio.TaskGroup() as tasks:
+            if len(rounds) < 3:
+                tasks.create_task(_damaged())
+
+    async def _damaged() -> None:
+        raise QueueDamagedError(1)
+
+    await reopening(serve)
+    assert rounds == [0, 1, 2]
+
+    async def full() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_full())
+
+    async def _full() -> None:
+        msg = "the disk is full"
+        raise OperatorFaultError(msg)
+
+    with pytest.raises(ExceptionGroup, match="unhandled") as raised:
+        await reopening(full)
+    assert raised.group_contains(OperatorFaultError)
+
+
+async def test_what_was_condemned_is_set_aside_by_the_next_start(tmp_path: Path):
+    files = await after_a_cut(tmp_path, traffic(10))
+    with closing(sqlite3.connect(files.state)) as state, state:
+        queuefile.condemn(state, 1, SiteTime(5))
+    assert files.prepare().generation == 2
+    assert files.losses()[0][1] == "spool.db.aside-1"
+    assert len(files.numbers()) == 40
+
+
+async def test_a_disk_that_damages_one_file_after_the_other_ends_in_a_sentence(tmp_path: Path):
+    files = Files(tmp_path)
+    files.prepare()
+    for _ in range(AN_HOUR_MAX):
+        files.spool.write_bytes(b"\xa5" * 4_096)
+        files.prepare()
+    files.spool.write_bytes(b"\xa5" * 4_096)
+    with pytest.raises(OperatorFaultError, match=r"10 times within an hour: the disk is failing"):
+        files.prepare()
+    assert files.prepare(later_ms=3_700_000).generation == AN_HOUR_MAX + 2
+
+
+async def test_a_message_whose_contract_was_lost_stays_here(tmp_path: Path):
+    """Nobody knows what of it may leave, so nothing does; retention ends it."""
+    async with Plant(tmp_path / "spool.db") as plant:
+        await plant.send("result", RESULT_ITEM)
+        with closing(sqlite3.connect(plant.path)) as db, db:
+            db.execute("UPDATE message SET contract = ?", ("f" * 64,))
+        await plant.restart()
+        await plant.clock.step(61)
+        assert await plant.queue.seal(ANY) == 0
+        assert await plant.queue.seal(ANY) is None
+        assert await plant.outcomes() == [(1, "queued")]
+        await plant.clock.step(25 * 3600)
+        await plant.queue.sweep()
+        assert await plant.outcomes() == [(1, "expired")]
