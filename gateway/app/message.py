@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, replace
 import aiosqlite
 
 from gateway.app.bell import Bell
+from gateway.app.retention import DEAD_LETTERS, SHOWN_ALERTS, Told
 from gateway.app.space import Boundless, Rooms
 from gateway.config import Config
+from gateway.intake import deadletters
 from gateway.intake import store as intake_store
 from gateway.intake.admitted import Admitted, Arrival
 from gateway.intake.deadletters import Bounds
@@ -273,10 +275,8 @@ class Queue:
     async def delivered(self, sha256: str) -> None:
         """End a batch that the cloud has echoed."""
         self.point("after-answer")
-        kept_h = max(
-            (one.contract.alert.kept_after_delivery_h for one in self.contracts.values()),
-            default=24,
-        )
+        sealed_under = self.contracts.get(await due.contract_of(self.reader, sha256) or "")
+        kept_h = sealed_under.contract.alert.kept_after_delivery_h if sealed_under else 0
         await self.spool.write(store.delivered, sha256, self.clock.site(), kept_h * HOUR_MS)
         self._fresh.discard(sha256)
         self.point("after-delivered")
@@ -300,14 +300,22 @@ class Queue:
         """Wait for news, at most ``seconds``."""
         await self.bell.wait(seconds)
 
-    async def sweep(self) -> int:
-        """End what has outlived its retention, and hold trace and alerts in bounds."""
+    async def sweep(self, told: Told | None = None) -> int:
+        """End what has outlived its retention, and hold trace and alerts in bounds.
+
+        ``told`` is added to after the commit.
+        """
         limits, roomy = self.config.spool, self.space.roomy()
+        letters_ms = self.config.intake.dead_letters_kept_h * HOUR_MS
+        found = Told()
 
         def unit(db: sqlite3.Connection, now: SiteTime) -> int:
-            ended = store.expire(db, now)
+            ended = store.expire(db, now, found)
             gaps.forget(db, now)
-            store.prune(db, now, trace_rows=limits.trace_rows_max, alerts=limits.alerts_shown_max)
+            found[SHOWN_ALERTS, ""] = store.prune(
+                db, now, trace_rows=limits.trace_rows_max, alerts=limits.alerts_shown_max
+            )
+            found[DEAD_LETTERS, ""] = deadletters.outlive(db, SiteTime(now - letters_ms))
             uplink = self.config.uplink
             sealed.hold_parked(
                 db, now, kept_h=uplink.parked_kept_h, bytes_max=uplink.parked_bytes_max
@@ -316,7 +324,10 @@ class Queue:
                 give_back(db, PAGES_GIVEN_BACK_MAX, kept=SPARE_PAGES_KEPT)
             return ended
 
-        return await self.spool.write(unit, self.clock.site())
+        ended = await self.spool.write(unit, self.clock.site())
+        if told is not None:
+            told.update(+found)
+        return ended
 
 
 def _on_disk(batch: Batch) -> store.SealedBatch:

@@ -24,6 +24,7 @@ from gateway.app.noise import watching
 from gateway.app.numbers import Numbers
 from gateway.app.opened import Opened, opened
 from gateway.app.patience import patiently
+from gateway.app.retention import Retention
 from gateway.app.safe import safekeeping
 from gateway.app.session import Session
 from gateway.app.site import Site
@@ -161,7 +162,8 @@ async def _serve(
         viewers, page = Viewers(config.web.viewers_max), web_http.load_page()
         jobs["page"] = web_service.run(site, page, viewers, clock, config.web.push_gap_ms)
         every_s = config.spool.sweep_every_s
-        retention = partial(spool_service.run, queue.sweep, clock=clock, every_s=every_s)
+        kept_for = Retention(queue.sweep, files.spool, files.state, clock, voices)
+        retention = partial(spool_service.run, kept_for.sweep, clock=clock, every_s=every_s)
         jobs["retention"] = patiently(retention, "spool.db", voices)
         jobs["room"] = patiently(space.run, "spool.db", voices)
         jobs["certificates"] = identity_service.run(
@@ -175,6 +177,7 @@ async def _serve(
         log = AuditLog(files.state, clock, config.audit, voices, files.catalogue)
         jobs |= {
             "audit": patiently(log.run, "state.db", voices),
+            "retention-proof": patiently(kept_for.run, "state.db", voices),
             "queue-loss": damage.tell(files, voices),
             "queue-look": damage.look(files),
             "queue-damage": damage.watch(files, voices),

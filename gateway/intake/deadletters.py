@@ -81,6 +81,11 @@ def bound(db: sqlite3.Connection, devices: Iterable[DeviceId], bounds: Bounds) -
     )
 
 
+def outlive(db: sqlite3.Connection, before: SiteTime) -> int:
+    """Delete the letters that came before a time; return how many."""
+    return db.execute("DELETE FROM dead_letter WHERE received_ms < ?", (before,)).rowcount
+
+
 def dead_letter_place(
     device: str, epoch: int | None, stream: str | None, seq: int | None, received_ms: int
 ) -> str:

@@ -24,6 +24,8 @@ class IntakeLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Dead letters kept for inspection; the oldest go first."""
     dead_letters_a_device_max: Annotated[int, msgspec.Meta(ge=10, le=1_000_000)] = 1_000
     """Of these, kept of one device: rubbish from one does not push out the letters of others."""
+    dead_letters_kept_h: Annotated[int, msgspec.Meta(ge=1, le=8_784)] = 720
+    """No dead letter is kept for longer, as no contract says how long it would be."""
     dead_letter_payload_bytes: Annotated[int, msgspec.Meta(ge=0, le=65_536)] = 2_048
     """How much of a refused payload is kept with it."""
     device_messages_per_s: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 20

@@ -86,6 +86,14 @@ async def _from(
     return [Waiting(r[0], message_class, r[1], SiteTime(r[2]), r[3]) for r in rows]
 
 
+async def contract_of(db: aiosqlite.Connection, sha256: str) -> str | None:
+    """Return the contract under which a batch was sealed; it has one. None where it is gone."""
+    rows = await db.execute_fetchall(
+        "SELECT contract FROM message WHERE batch = ? LIMIT 1", (sha256,)
+    )
+    return next((str(row[0]) for row in rows), None)
+
+
 async def contents(
     db: aiosqlite.Connection,
     message_class: MessageClass,

@@ -279,30 +279,41 @@ def drop_parked(
     return gone.rowcount > 0
 
 
-def expire(db: sqlite3.Connection, now: SiteTime) -> int:
-    """End up to a bounded number of messages whose retention is over; return how many."""
+def expire(
+    db: sqlite3.Connection, now: SiteTime, told: Counter[tuple[str, str]] | None = None
+) -> int:
+    """End up to a bounded number of messages whose retention is over; return how many.
+
+    ``told`` counts them by class and contract; it holds once the transaction is committed.
+    """
     rows = db.execute(
-        f"SELECT leaves, {ROW} FROM message "  # noqa: S608 -- columns of ours
+        f"SELECT leaves, contract, class, {ROW} FROM message "  # noqa: S608 -- columns of ours
         "WHERE expires_ms <= ? AND batch IS NULL ORDER BY expires_ms LIMIT ?",
         (now, EXPIRED_A_SWEEP_MAX),
     ).fetchall()
     # What was to leave and did not is a loss; what never leaves has had its time.
     for leaves, why in ((0, ""), (1, "undelivered")):
-        those = [row[1:] for row in rows if row[0] == leaves]
+        those = [row[3:] for row in rows if row[0] == leaves]
         end(db, those, End(Outcome.EXPIRED, now, alerts_until=now, why=why))
+    if told is not None:
+        told.update((row[2], row[1]) for row in rows)
     return len(rows)
 
 
-def prune(db: sqlite3.Connection, now: SiteTime, *, trace_rows: int, alerts: int) -> None:
-    """Hold the trace, the ended alerts and the counts within bounds and retention."""
+def prune(db: sqlite3.Connection, now: SiteTime, *, trace_rows: int, alerts: int) -> int:
+    """Hold the trace, the ended alerts and the counts within bounds and retention.
+
+    Returns how many alerts went that were kept for the page alone, because their time was over.
+    """
     db.execute("DELETE FROM ended WHERE id <= (SELECT max(id) FROM ended) - ?", (trace_rows,))
-    db.execute("DELETE FROM alert WHERE expires_ms <= ?", (now,))
+    gone = db.execute("DELETE FROM alert WHERE expires_ms <= ?", (now,)).rowcount
     db.execute(
         "DELETE FROM alert WHERE expires_ms IS NOT NULL AND id <= (SELECT max(id) FROM alert) - ?",
         (alerts,),
     )
     db.execute("DELETE FROM inflow WHERE hour < ?", (now // HOUR_MS - INFLOW_KEPT_H,))
     fold_drops(db)
+    return gone
 
 
 def _ids(db: sqlite3.Connection, sha256: str) -> list[int]:

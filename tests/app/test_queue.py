@@ -278,7 +278,9 @@ async def test_an_overdue_batch_is_sent_between_two_batches_of_alerts(plant: Pla
     assert sent == ["alert", "result", "alert"]
 
 
-async def test_an_alert_stays_on_the_page_as_long_as_the_most_patient_contract_says(plant: Plant):
+async def test_an_alert_stays_on_the_page_for_a_day_by_default(
+    plant: Plant,
+):
     await plant.send("alert", alert_item())
     batch = await plant.sealed()
     await plant.queue.delivered(batch.sha256)

@@ -63,6 +63,7 @@ STORES = {
     "spool/mending.py": "the queue after a salvage",
     "spool/gaps.py": "what each device missed",
     "spool/ending.py": "the one way out of the queue",
+    "spool/overdue.py": "what has outlived its retention",
     "spool/schema.py": "the tables",
     "spool/sealed.py": "batches that wait, and batches set aside",
     "spool/trace.py": "what happened to each message",
