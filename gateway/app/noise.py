@@ -22,6 +22,8 @@ from gateway.model.time import Instant
 
 LOG = logging.getLogger(__name__)
 
+OWN: Final = "gateway/"
+"""Topics on which the gateway speaks to itself."""
 REFUSED: Final = "messages_over_share_total"
 AT_MOST_ONCE: Final = "messages_qos0_total"
 CALM_S: Final = 60.0
@@ -48,6 +50,8 @@ class Warden:
 
     def enter(self, topic: str, size_bytes: int, qos: int) -> bool:
         """Count a message as it comes, and say whether it may enter; see ``intake.share``."""
+        if topic.startswith(OWN):
+            return True
         device, rule = self.fleet.addressed(topic)
         now = self.voices.clock.now()
         if device in self.fleet.withheld:
@@ -57,7 +61,8 @@ class Warden:
 
     def leave(self, topic: str) -> None:
         """Note that a message was taken out of the inbox."""
-        self.shares.leave(self.fleet.addressed(topic)[0])
+        if not topic.startswith(OWN):
+            self.shares.leave(self.fleet.addressed(topic)[0])
 
     # What follows.
 
@@ -137,7 +142,8 @@ class Warden:
                 self._refused_at[device] = now
                 self._log(device, said, now)
         for device, seconds in found.limited.items():
-            if seconds >= self.limits.noisy_after_s and device not in self.fleet.withheld:
+            wild = device in found.over or device in self.fleet.withheld
+            if seconds >= self.limits.noisy_after_s and not wild:
                 sent = found.traffic[device]
                 detail = f"{sent.refused} of {sent.messages} messages refused in a second"
                 self.voices.report(Raised(OVER_SHARE, device, detail))

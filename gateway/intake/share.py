@@ -123,11 +123,6 @@ class Shares:
         if account is not None:
             account.held = max(0, account.held - 1)
 
-    def empty(self) -> None:
-        """Note that the inbox is gone with its connection."""
-        for account in self.accounts.values():
-            account.held = 0
-
     def turn(self) -> Round:
         """Close the round: the caller calls this once a second."""
         window = self.limits.window

@@ -203,3 +203,44 @@ async def test_a_device_that_ends_in_the_middle_of_a_packet_disturbs_nobody(
             torn.publish("line/cam-02/up/data", b"x")
         await asyncio.to_thread(say, broker, range(3))
         assert await numbers(link) == [0, 1, 2]
+
+
+class HalfGate:
+    """Lets in the even numbers only."""
+
+    def __init__(self) -> None:
+        self.inside = 0
+        self.turned_away = 0
+
+    def enter(self, topic: str, size_bytes: int, qos: int) -> bool:
+        self.turned_away += size_bytes % 2
+        self.inside += 1 - size_bytes % 2
+        return size_bytes % 2 == 0
+
+    def leave(self, topic: str) -> None:
+        self.inside -= 1
+
+
+async def test_what_the_gate_turns_away_is_not_seen_again_and_the_rest_is(broker: Broker) -> None:
+    """It is acknowledged, but never before a message that came ahead of it."""
+    gate = HalfGate()
+
+    def talk() -> None:
+        with broker.client("cam-01") as device:
+            for size in range(1, 41):
+                assert device.publish(DATA, b"x" * size) == SUCCESS
+
+    async with broker.link(DATA_LINK, session_s=SESSION_S, gate=gate) as link:
+        await link.subscribe("line/+/up/#", 1)
+        await asyncio.to_thread(talk)
+        taken: list[int] = []
+        while len(taken) < 10:
+            taken += [len(one.payload) for one in await link.take(10 - len(taken), 15)]
+        assert taken == list(range(2, 22, 2))
+    assert (gate.turned_away, gate.inside) == (20, 0), "what was left behind has left the inbox"
+    async with broker.link(DATA_LINK, session_s=SESSION_S) as link:
+        again: list[int] = []
+        while 40 not in again:
+            again += [len(one.payload) for one in await link.take(100, 15)]
+        # Nothing was acknowledged past the first that was not: order is kept (MQTT 5, 4.6).
+        assert again == list(range(2, 41)), again

@@ -49,8 +49,6 @@ def test_what_was_taken_makes_room_again():
     flood(shares, 1_000)
     shares.leave(LOUD)
     assert flood(shares, 1_000) == 1
-    shares.empty()
-    assert flood(shares, 1_000) == 2 * LIMITS.window
 
 
 def test_what_cannot_be_sent_again_may_come_as_a_backlog_from_the_broker():

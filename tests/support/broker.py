@@ -16,7 +16,7 @@ from typing import Self
 from gateway.app.clock import SystemClock
 from gateway.broker.limits import BrokerLimits
 from gateway.broker.mosquitto import Certificates, Mosquitto, write_files
-from gateway.broker.mqtt import Link
+from gateway.broker.mqtt import Gate, Link
 from gateway.broker.roles import GATEWAY, document
 from gateway.model.access import Access
 from gateway.model.identity import DeviceId
@@ -79,7 +79,9 @@ class Broker:
             await self._running.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def link(self, identifier: str = "gateway", *, session_s: int = 0) -> Link:
+    def link(
+        self, identifier: str = "gateway", *, session_s: int = 0, gate: Gate | None = None
+    ) -> Link:
         """The gateway's own link, not yet connected."""
         return Link(
             str(self.socket),
@@ -87,6 +89,7 @@ class Broker:
             username=GATEWAY,
             password=PASSWORD,
             session_s=session_s,
+            gate=gate,
         )
 
     def client(self, name: str, *, identifier: str = "", version: int = 5) -> RawClient:
