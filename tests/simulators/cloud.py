@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 import msgspec
+import zstandard
 from aiohttp import web
 
 from gateway.model.time import UnixMs
@@ -51,6 +52,10 @@ class Script:
     headers: list[dict[str, str]] = field(default_factory=list)
     ledger: Counter[str] = field(default_factory=Counter)
     """How often each digest was stored."""
+    resent: list[str] = field(default_factory=list)
+    """Digests that came with the mark of a resend, in order."""
+    about: dict[str, "Reply | Fault"] = field(default_factory=dict)
+    """What every batch that holds this word gets, as long as it stands here."""
 
     def then(self, *steps: Reply | Fault) -> None:
         """Add to the script."""
@@ -59,7 +64,7 @@ class Script:
     def serve(self, digest: str, body: bytes) -> Reply | Fault:
         """Return the next answer, and store what it says is stored."""
         self.requests.append((digest, body))
-        step = self.steps.popleft() if self.steps else ECHO
+        step = self._bound_to(body) or (self.steps.popleft() if self.steps else ECHO)
         stores = step is Fault.LOSE_ANSWER or (isinstance(step, Reply) and step.stores)
         if step == ECHO or stores:
             self.ledger[digest] += 1
@@ -68,10 +73,16 @@ class Script:
             return Reply(200, body)
         return step
 
+    def _bound_to(self, body: bytes) -> "Reply | Fault | None":
+        text = zstandard.ZstdDecompressor().decompress(body) if self.about else b""
+        return next((step for word, step in self.about.items() if word.encode() in text), None)
+
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Serve the script over HTTP."""
         self.headers.append(dict(request.headers))
         digest = request.path.rpartition("/")[2]
+        if request.headers.get("Batch-Resent") == "true":
+            self.resent.append(digest)
         reply = self.serve(digest, await request.read())
         if isinstance(reply, Fault):
             assert request.transport is not None
@@ -97,6 +108,8 @@ class ScriptedCloud:
     async def post(self, batch: Batch) -> Answer | Unreached | Unaccepted:
         if self.refusal is not None:
             return Unaccepted(self.refusal)
+        if batch.resent:
+            self.script.resent.append(batch.sha256)
         reply = self.script.serve(batch.sha256, batch.body)
         if isinstance(reply, Fault):
             return Unreached(reply.value)
