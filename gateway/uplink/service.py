@@ -151,7 +151,8 @@ class Uplink:
             due_in_s = await self.queue.seal(turn)
             batch = await self.queue.next(turn)
             if batch is not None:
-                await self._send_in_time(batch, rule, due_in_s or IDLE_MAX_S)
+                look_in_s = IDLE_MAX_S if due_in_s is None else due_in_s
+                await self._send_in_time(batch, rule, look_in_s)
             elif due_in_s != 0:
                 await self.tell_parked()
                 ends_in_s = self._resting.first_in_s(self.clock.now())
@@ -159,13 +160,13 @@ class Uplink:
                 await self.queue.wait(min(waits))
                 await self.clock.sleep(SETTLE_S)
 
-    async def _send_in_time(self, batch: Batch, rule: Rule, due_in_s: float) -> None:
+    async def _send_in_time(self, batch: Batch, rule: Rule, look_in_s: float) -> None:
         """Send ``batch`` if the pace lets it leave now, else wait for that or for an alert."""
         self._debt = self._debt.paid(rule.bytes_per_s, self.clock.now())
         alert = batch.message_class is MessageClass.ALERT
         wait_s = 0.0 if alert else self._debt.wait_s(rule.bytes_per_s)
         if wait_s > 0:
-            await self.queue.wait(min(wait_s, due_in_s, IDLE_MAX_S))
+            await self.queue.wait(min(wait_s, look_in_s, IDLE_MAX_S))
             await self.clock.sleep(min(wait_s, SETTLE_S))
             return
         self._debt = self._debt.spent(len(batch.body), rule.bytes_per_s, alert=alert)
