@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import aiosqlite
@@ -91,6 +91,10 @@ class _Content:
     """Why pictures of its alerts stay here."""
 
 
+async def _nowhere(_sha256: str, _reason: str) -> None:
+    """Nobody listens."""
+
+
 @dataclass(slots=True)
 class Queue:
     """The durable queue, as intake, uplink and housekeeping see it."""
@@ -107,6 +111,8 @@ class Queue:
     count: Callable[..., None]
     """Adds to a counter: its name, how much, and its labels."""
     space: Rooms = field(default_factory=Boundless)
+    noted: Callable[[str, str], Awaitable[None]] = _nowhere
+    """Hears digest and reason of each batch that was parked."""
     under_way: str = ""
     """The batch that was handed out last: the cloud may have it already."""
     bell: Bell = field(default_factory=Bell)
@@ -285,6 +291,7 @@ class Queue:
     async def park(self, sha256: str, reason: str) -> None:
         """Set a batch aside that the cloud refused for good."""
         await self.spool.write(store.park, sha256, reason, self.clock.site())
+        await self.noted(sha256, reason)
         self._fresh.discard(sha256)
         self.changed()
 

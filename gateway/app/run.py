@@ -11,6 +11,8 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
+from aiohttp import web
+
 from gateway.app import control, damage
 from gateway.app.asked import Asked
 from gateway.app.audited import AuditLog
@@ -23,6 +25,7 @@ from gateway.app.message import Queue
 from gateway.app.noise import watching
 from gateway.app.numbers import Numbers
 from gateway.app.opened import Opened, opened
+from gateway.app.parked import Parking
 from gateway.app.patience import patiently
 from gateway.app.retention import Retention
 from gateway.app.safe import safekeeping
@@ -187,6 +190,7 @@ async def _serve(
         for name, job in jobs.items():
             tasks.create_task(job, name=name)
         more = [
+            *_parking(files, queue, uplink),
             *trusted.routes(),
             *safe,
             *Asked(numbers).routes(),
@@ -241,6 +245,12 @@ async def _uplink(
         count=voices.register.count,
         witness=witness,
     )
+
+
+def _parking(files: Opened, queue: Queue, uplink: Uplink | None) -> list[web.RouteDef]:
+    parking = Parking(queue, files.state, files.spool.reader, uplink)
+    queue.noted = parking.noted
+    return parking.routes()
 
 
 def _password(config: Config) -> str:
