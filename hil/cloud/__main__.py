@@ -102,6 +102,7 @@ def _fault(options: argparse.Namespace) -> int:
             "remaining": options.count,
             "delay_s": options.seconds,
             "status": options.status,
+            "about": options.about,
         }
         try:
             fault = msgspec.convert(ordered, Fault)
@@ -139,6 +140,7 @@ def _json_line(entry: Entry) -> str:
             "items": entry.items,
             "received_ms": entry.received_ms,
             "times": entry.times,
+            "resent": entry.resent,
         }
     )
 
@@ -176,6 +178,7 @@ def _show(options: argparse.Namespace) -> int:
         "items": document.items,
         "received_ms": entry.received_ms,
         "times": entry.times,
+        "resent": entry.resent,
         "records": [readable(row) for row in rows],
     }
     print(json.dumps(facts, indent=2, ensure_ascii=False))
@@ -255,7 +258,10 @@ def _parser() -> argparse.ArgumentParser:
     fault.add_argument("kind", choices=KINDS)
     fault.add_argument("--count", type=int, help="how many uploads; default: until `fault none`")
     fault.add_argument("--seconds", type=float, default=5.0, help="of slow and retry-after")
-    fault.add_argument("--status", type=int, default=503, help="of refuse")
+    fault.add_argument("--status", type=int, default=503, help="of refuse and poison")
+    fault.add_argument(
+        "--about", default="", help="of poison: batches that hold this word meet it, no others"
+    )
 
     ledger = command("ledger", _ledger, "print what arrived, one line a batch")
     ledger.add_argument("--json", action="store_true", help="one JSON object a line")

@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS batch (
     decoded_bytes INTEGER NOT NULL,
     received_ms INTEGER NOT NULL,
     times INTEGER NOT NULL,
+    resent INTEGER NOT NULL DEFAULT 0,
     arrival INTEGER NOT NULL UNIQUE  -- the number of its latest arrival: a watcher's cursor
 ) STRICT;
 CREATE TABLE IF NOT EXISTS body (
@@ -37,7 +38,10 @@ CREATE TABLE IF NOT EXISTS body (
 
 
 class Entry(NamedTuple):
-    """One batch of the ledger. ``received_ms`` is Unix time of its first arrival."""
+    """One batch of the ledger. ``received_ms`` is Unix time of its first arrival.
+
+    ``resent`` counts arrivals that the sender marked as perhaps not the first.
+    """
 
     batch: str
     class_: str
@@ -45,6 +49,7 @@ class Entry(NamedTuple):
     items: int
     received_ms: int
     times: int
+    resent: int
     wire_bytes: int
     decoded_bytes: int
     arrival: int
@@ -73,6 +78,9 @@ class Ledger:
         # An echo is a promise: the batch must survive a power cut right after it.
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.executescript(_SCHEMA)
+        names = {row[1] for row in self._db.execute("PRAGMA table_info(batch)")}
+        if "resent" not in names:  # a folder from before resends were marked
+            self._db.execute("ALTER TABLE batch ADD COLUMN resent INTEGER NOT NULL DEFAULT 0")
 
     def __enter__(self) -> Self:
         return self
@@ -85,7 +93,7 @@ class Ledger:
     ) -> None:
         self._db.close()
 
-    def arrive(self, batch: Batch, body: bytes, now_ms: int) -> int:
+    def arrive(self, batch: Batch, body: bytes, now_ms: int, *, resent: bool = False) -> int:
         """Keep ``batch`` and return how often it has come now. On return it is on the disk.
 
         Crash: before the commit nothing is kept and nothing was echoed; after it the
@@ -93,7 +101,7 @@ class Ledger:
         """
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            times = self._note(batch, body, now_ms)
+            times = self._note(batch, body, now_ms, resent=resent)
             self._db.execute("COMMIT")
         except BaseException:
             # A full disk fails the COMMIT itself and may have rolled back already.
@@ -102,17 +110,18 @@ class Ledger:
             raise
         return times
 
-    def _note(self, batch: Batch, body: bytes, now_ms: int) -> int:
+    def _note(self, batch: Batch, body: bytes, now_ms: int, *, resent: bool) -> int:
         found = self._db.execute(
-            "UPDATE batch SET times = times + 1,"
+            "UPDATE batch SET times = times + 1, resent = resent + ?,"
             " arrival = (SELECT max(arrival) + 1 FROM batch) WHERE digest = ? RETURNING times",
-            (batch.digest,),
+            (resent, batch.digest),
         ).fetchall()
         if found:
             return int(found[0][0])
         document = batch.document
         self._db.execute(
-            "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1,"
+            "INSERT INTO batch (digest, class, site, rows, items, wire_bytes, decoded_bytes,"
+            " received_ms, resent, times, arrival) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1,"
             " (SELECT coalesce(max(arrival), 0) + 1 FROM batch))",
             (
                 batch.digest,
@@ -123,6 +132,7 @@ class Ledger:
                 len(body),
                 batch.decoded_bytes,
                 now_ms,
+                resent,
             ),
         )
         self._db.execute("INSERT INTO body (digest, bytes) VALUES (?, ?)", (batch.digest, body))
@@ -141,7 +151,8 @@ class LedgerReader:
     def entries(self, after_arrival: int = 0) -> list[Entry]:
         """Return batches in the order of their latest arrival, those after ``after_arrival``."""
         rows = self._query(
-            "SELECT digest, class, rows, items, received_ms, times, wire_bytes, decoded_bytes,"
+            "SELECT digest, class, rows, items, received_ms, times, resent, wire_bytes,"
+            " decoded_bytes,"
             " arrival FROM batch WHERE arrival > ? ORDER BY arrival",
             (after_arrival,),
         )
@@ -168,7 +179,8 @@ class LedgerReader:
     def matching(self, prefix: str) -> list[Entry]:
         """Return the batches whose digest begins with ``prefix``, at most two of them."""
         rows = self._query(
-            "SELECT digest, class, rows, items, received_ms, times, wire_bytes, decoded_bytes,"
+            "SELECT digest, class, rows, items, received_ms, times, resent, wire_bytes,"
+            " decoded_bytes,"
             " arrival FROM batch WHERE substr(digest, 1, ?) = ? LIMIT 2",
             (len(prefix), prefix),
         )

@@ -13,7 +13,9 @@ from typing import Annotated, Literal
 import msgspec
 
 Wan = Literal["up", "down"]
-FaultKind = Literal["none", "slow", "refuse", "lose-answer", "captive-portal", "retry-after"]
+FaultKind = Literal[
+    "none", "slow", "refuse", "lose-answer", "captive-portal", "retry-after", "poison"
+]
 
 
 class ModeFaultError(Exception):
@@ -25,12 +27,24 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``remaining`` uploads are treated so; None means all until told otherwise.
     ``delay_s`` is the delay of ``slow`` and the ``Retry-After`` of ``retry-after``.
+    ``poison`` meets only batches whose document holds ``about``.
     """
 
     kind: FaultKind = "none"
     remaining: Annotated[int, msgspec.Meta(ge=1)] | None = None
     delay_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 5.0
     status: Annotated[int, msgspec.Meta(ge=200, le=599)] = 503
+    about: Annotated[str, msgspec.Meta(max_length=128)] = ""
+
+    def __post_init__(self) -> None:
+        """Require a word of ``poison``.
+
+        Raises:
+            ValueError: every batch would hold it.
+        """
+        if (self.kind == "poison") is not bool(self.about):
+            msg = "poison needs --about WORD, and no other fault has it"
+            raise ValueError(msg)
 
 
 NO_FAULT = Fault()

@@ -11,17 +11,19 @@ Rules:
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from hil.cloud.batch import BODY_MAX_BYTES, DIGEST, examine
+from hil.cloud.batch import BODY_MAX_BYTES, DIGEST, examine, unpack
 from hil.cloud.ledger import Ledger
 from hil.cloud.mode import Fault, ModeFile
 from hil.cloud.refusal import Refusal
 
 CONTENT_TYPE: Final = "application/vnd.site-gateway.batch+json"
+RESENT: Final = "Batch-Resent"
 READ_TIMEOUT_S: Final = 60
 AT_ONCE: Final = 8
 """Uploads whose body is held in memory at the same time."""
@@ -50,12 +52,14 @@ class Uploads:
             if isinstance(body, Refusal):
                 return _refused(digest, body)
             fault = self._mode.take_fault()
-            answer = _instead(digest, fault)
+            answer = _instead(digest, fault, body)
             if answer is not None:
                 return answer
             site = _common_name(request)
             loop = asyncio.get_running_loop()
-            kept = await loop.run_in_executor(self._worker, self._accept, digest, body, site)
+            resent = request.headers.get(RESENT) == "true"
+            keep = partial(self._accept, digest, body, site, resent=resent)
+            kept = await loop.run_in_executor(self._worker, keep)
         if isinstance(kept, Refusal):
             return _refused(digest, kept)
         if fault.kind == "slow":
@@ -65,7 +69,7 @@ class Uploads:
             request.transport.abort()
         return web.json_response({"batch": digest, "rows": kept})
 
-    def _accept(self, digest: str, body: bytes, site: str) -> int | Refusal:
+    def _accept(self, digest: str, body: bytes, site: str, *, resent: bool) -> int | Refusal:
         """Check and keep a body; return its rows once it is on the disk. Runs on one thread."""
         batch = examine(digest, body)
         if isinstance(batch, Refusal):
@@ -74,7 +78,7 @@ class Uploads:
         if document.site != site:
             detail = f"the certificate is of {site!r}, the batch of {document.site!r}"
             return Refusal(403, "other-site", detail)
-        times = self._ledger.arrive(batch, body, int(time.time() * 1000))
+        times = self._ledger.arrive(batch, body, int(time.time() * 1000), resent=resent)
         again = f", number {times} of the same" if times > 1 else ""
         _say(digest, f"kept {document.class_}: {document.rows} rows, {len(body)} bytes{again}")
         return document.rows
@@ -111,12 +115,17 @@ def _too_large(came: str) -> Refusal:
     )
 
 
-def _instead(digest: str, fault: Fault) -> web.Response | None:
+def _instead(digest: str, fault: Fault, body: bytes) -> web.Response | None:
     """Return the answer that ``fault`` gives in place of keeping the batch."""
+    if fault.kind == "poison":
+        text = unpack(body)
+        if isinstance(text, Refusal) or fault.about.encode() not in text:
+            return None
+        _say(digest, f"fault poison: it holds {fault.about!r}, nothing kept")
     if fault.kind in {"refuse", "captive-portal", "retry-after"}:
         _say(digest, f"fault {fault.kind}: nothing kept")
     match fault.kind:
-        case "refuse":
+        case "refuse" | "poison":
             return web.json_response(
                 {"error": "fault", "detail": "refused on demand"}, status=fault.status
             )

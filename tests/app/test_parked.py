@@ -1,6 +1,7 @@
 """Parked batches in an operator's hands, over a real socket and a real queue."""
 
 import json
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -194,15 +195,17 @@ async def test_a_name_that_is_none_is_refused_in_words(desk: Desk, name, status,
     assert await desk.plant.outcomes() == [(1, "parked")]
 
 
+def parked_by_the_first_schema(db: sqlite3.Connection, sha256: str) -> None:
+    db.execute(
+        "INSERT INTO batch (sha256, class, rows, items, sealed_ms, parked, body) "
+        "VALUES (?, 'result', 1, 1, 5, 'no', x'00')",
+        (sha256,),
+    )
+
+
 async def test_a_beginning_that_fits_two_batches_decides_about_none(desk: Desk):
     for sha256 in ("abcd" + "0" * 60, "abcd" + "1" * 60):
-        await desk.plant.engine.write(
-            lambda db, name=sha256: db.execute(
-                "INSERT INTO batch (sha256, class, rows, items, sealed_ms, parked, body) "
-                "VALUES (?, 'result', 1, 1, 5, 'no', x'00')",
-                (name,),
-            )
-        )
+        await desk.plant.engine.write(parked_by_the_first_schema, sha256)
     status, said = await desk.post("/v1/parked/abcd/drop")
     assert (status, said["error"]) == (
         422,

@@ -29,7 +29,8 @@ COMMANDS = (
     *("", "init", "run", "status", "config", "config check", "device", "device add"),
     *("clock", "clock show", "clock confirm"),
     *("device list", "profile", "profile check", "profile list", "spool", "spool trace"),
-    *("spool gaps", "spool horizon"),
+    *("spool gaps", "spool horizon", "spool parked", "spool parked list", "spool parked show"),
+    *("spool parked retry", "spool parked export", "spool parked drop", "spool parked resume"),
 )
 # Scripts and people rely on these; docs/openapi.yaml has them too.
 FIXED = {

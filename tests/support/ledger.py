@@ -9,7 +9,7 @@ from tests.hil.cloud.stand_in import Cloud
 
 
 def ledger(cloud: Cloud) -> list[dict[str, Any]]:
-    """Return one document a batch: batch, class, rows, items, received_ms, times."""
+    """Return one document a batch: batch, class, rows, items, received_ms, times, resent."""
     done = subprocess.run(
         [sys.executable, "-m", "hil.cloud", "ledger", "--json", "--dir", str(cloud.folder)],
         capture_output=True,

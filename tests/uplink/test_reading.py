@@ -15,7 +15,7 @@ CONTRACT = ContractInForce(Contract(version=1, name="t", fields=FIELDS), "c" * 6
 
 def opened(message_class: MessageClass, *rows: OutgoingRow) -> reading.Opened:
     made = encode(
-        sorted(rows),  # type: ignore[type-var]
+        sorted(rows),
         message_class,
         messages=1,
         site="plant-a",

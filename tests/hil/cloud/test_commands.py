@@ -61,7 +61,7 @@ def test_the_ledger_is_one_json_object_a_batch(
     assert filled.run("ledger", "--json") == 0
     lines = [json.loads(line) for line in output(capsys).splitlines()]
     assert [set(line) for line in lines] == [
-        {"batch", "class", "rows", "items", "received_ms", "times"}
+        {"batch", "class", "rows", "items", "received_ms", "times", "resent"}
     ] * 2
     assert {(line["batch"], line["class"], line["rows"], line["times"]) for line in lines} == {
         (digest(RESULTS), "result", 2, 2),

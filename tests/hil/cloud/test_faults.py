@@ -58,6 +58,31 @@ def test_a_slow_receiver_keeps_the_batch_although_the_sender_gave_up(cloud: Clou
     assert cloud.send(body_of(105)).status == 200
 
 
+def test_poison_meets_the_batches_that_hold_a_word_and_no_others(cloud: Cloud) -> None:
+    cloud.run("fault", "poison", "--about", "scratch", "--status", "422")
+    answer = cloud.send(body_of(106))
+    assert (answer.status, answer.error) == (422, "fault")
+    assert cloud.kept(body_of(106)) is None
+    other = sealed(document(rows=107, labels={"model": ["brick@1"], "label": ["ok", "dent"]}))
+    assert cloud.send(other).status == 200
+
+
+@pytest.mark.parametrize("words", [("poison",), ("refuse", "--about", "scratch")])
+def test_poison_has_a_word_and_nothing_else_has(
+    cloud: Cloud, words: tuple[str, ...], capsys
+) -> None:
+    assert cloud.run("fault", *words) == 2
+    assert "poison needs --about" in capsys.readouterr().err
+
+
+def test_a_resend_is_counted_as_its_sender_marked_it(cloud: Cloud) -> None:
+    for headers in ({}, {"Batch-Resent": "true"}, {"Batch-Resent": "true"}):
+        assert cloud.send(body_of(108), headers=headers).status == 200
+    entry = cloud.kept(body_of(108))
+    assert entry is not None
+    assert (entry.times, entry.resent) == (3, 2)
+
+
 def test_a_fault_with_a_count_meets_that_many_uploads(cloud: Cloud) -> None:
     cloud.run("fault", "refuse", "--count", "2")
     statuses = [cloud.send(body_of(106)).status for _ in range(3)]
