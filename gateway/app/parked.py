@@ -55,7 +55,7 @@ class Parking:
             web.get("/v1/parked", self.list),
             web.post("/v1/parked/resume", self.resume),
             web.get("/v1/parked/{name}", self.show),
-            web.get("/v1/parked/{name}/body", self.body),
+            web.post("/v1/parked/{name}/export", self.export),
             web.post("/v1/parked/{name}/retry", self.retry),
             web.post("/v1/parked/{name}/drop", self.drop),
         ]
@@ -97,7 +97,7 @@ class Parking:
             }
         return reply({**_facts(one), **shown, "messages": [_range(span) for span in messages]})
 
-    async def body(self, request: web.Request) -> web.Response:
+    async def export(self, request: web.Request) -> web.Response:
         """The bytes of one batch, as they were sent."""
         try:
             async with self.reader() as db:

@@ -87,21 +87,6 @@ async def document(socket_path: Path, path: str) -> dict[str, Any]:
     return found
 
 
-async def content(socket_path: Path, path: str) -> bytes:
-    """Return the bytes at ``path``.
-
-    Raises:
-        GatewayUnreachableError: as ``request``.
-        GatewayAnswerError: the gateway answers with an error, or its answer broke off.
-    """
-    limit = aiohttp.ClientTimeout(total=REQUEST_LIMIT_S)
-    async with _answer(socket_path, "GET", path, None, limit) as answer:
-        octets = await answer.read()
-        if answer.status != HTTPStatus.OK:
-            raise GatewayAnswerError(path, _refusal(answer.status, _object(path, answer, octets)))
-        return octets
-
-
 async def lines(
     socket_path: Path, path: str, silence_limit_s: float = SILENCE_LIMIT_S
 ) -> AsyncGenerator[bytes]:

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator
+from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,7 @@ import msgspec
 from gateway.cli.asking import EXIT_CODES, Document, UnusableInputError, answered, ask
 from gateway.cli.client import content
 from gateway.cli.where import Commands, add_config
-from gateway.model.errors import OperatorFaultError
+from gateway.model.errors import OperatorFaultError, RefusedError
 
 PATH: Final = "/v1/parked"
 DIGEST_SHOWN: Final = 16
@@ -79,7 +80,8 @@ async def _decide(socket_path: Path, verb: str, names: list[str], *, every: bool
 async def _export(socket_path: Path, name: str, folder: Path) -> Document:
     facts = await ask(socket_path, "GET", f"{PATH}/{_name(name)}")
     sha256 = facts["batch"]
-    body = await content(socket_path, f"{PATH}/{sha256}/body")
+    async with aclosing(content(socket_path, f"{PATH}/{sha256}/export", None)) as pieces:
+        body = b"".join([piece async for piece in pieces])
     manifest = {key: value for key, value in facts.items() if key != "records"}
     places = folder / f"{sha256}.batch", folder / f"{sha256}.json"
     for place, octets in zip(places, (body, _pretty(manifest)), strict=True):
@@ -87,8 +89,8 @@ async def _export(socket_path: Path, name: str, folder: Path) -> Document:
             place.touch(0o600, exist_ok=False)
             place.write_bytes(octets)
         except FileExistsError as error:
-            msg = f"{place} is there already: move it, or give another --out"
-            raise UnusableInputError(msg) from error
+            msg = f"{place} is there already and is never overwritten: give another --out"
+            raise RefusedError(msg) from error
         except OSError as error:
             msg = f"{place}: {error.strerror}: give another --out"
             raise OperatorFaultError(msg) from error

@@ -145,7 +145,7 @@ async def test_the_bytes_of_a_batch_are_handed_out_as_they_were_sent(desk: Desk)
     await desk.plant.send("result", RESULT_ITEM)
     batch = await desk.plant.sealed()
     await desk.plant.queue.park(batch.sha256, "413")
-    async with desk.session.get(f"/v1/parked/{batch.sha256[:6]}/body") as answer:
+    async with desk.session.post(f"/v1/parked/{batch.sha256[:6]}/export") as answer:
         assert (answer.status, answer.content_type) == (200, "application/octet-stream")
         assert await answer.read() == batch.body
     assert await desk.plant.outcomes() == [(1, "parked")]
@@ -154,7 +154,7 @@ async def test_the_bytes_of_a_batch_are_handed_out_as_they_were_sent(desk: Desk)
 async def test_whoever_parks_exports_retries_drops_or_resumes_stands_in_the_audit_log(desk: Desk):
     first, second = await desk.park(), await desk.park()
     await desk.get(f"/v1/parked/{first}")  # to look is no deed
-    async with desk.session.get(f"/v1/parked/{first}/body") as answer:
+    async with desk.session.post(f"/v1/parked/{first}/export") as answer:
         await answer.read()
     await desk.post(f"/v1/parked/{first}/retry")
     await desk.post(f"/v1/parked/{second}/drop")

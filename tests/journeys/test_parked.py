@@ -95,7 +95,7 @@ def test_poison_is_parked_alone_and_ends_as_an_operator_decides(
     assert hashlib.sha256(body.read_bytes()).hexdigest() == first == body.stem
     assert json.loads(manifest.read_text())["messages"] == shown["messages"]
     assert {stat.S_IMODE(one.stat().st_mode) for one in (body, manifest)} == {0o600}
-    assert "is there already" in parked(site, "export", first, "--out", str(out), code=2)["error"]
+    assert "is there already" in parked(site, "export", first, "--out", str(out), code=3)["error"]
 
     cloud.run("fault", "none")
     assert parked(site, "retry", first)["done"][0]["outcome"] == "sealed"
