@@ -1,4 +1,4 @@
-"""Write the tables of docs/configuration.md and docs/problems.md from the code.
+"""Write the tables of docs/configuration.md and docs/problems.md from the code, and copy one page.
 
 A key's words are the docstring below its field in ``gateway/<capability>/limits.py``
 (``[site]``: in ``gateway/config.py``); a problem's words are its own fields in
@@ -28,6 +28,9 @@ ROOT: Final = Path(__file__).parents[1]
 MARK: Final = "<!-- From here on `make docs` writes. -->"
 CONFIGURATION: Final = "docs/configuration.md"
 PROBLEMS: Final = "docs/problems.md"
+DURABILITY: Final = "docs/durability.md"
+SERVED: Final = "gateway/web/static/durability.md"
+"""The page serves it, and the wheel holds no ``docs``."""
 UNBOUNDED: Final = "any number"
 
 
@@ -78,13 +81,12 @@ def problems() -> list[Problem]:
 
 def documents() -> dict[str, str]:
     """Return each document's name and what it has to hold."""
-    return {
-        name: _head(name) + MARK + "\n\n" + table
-        for name, table in (
-            (CONFIGURATION, "\n".join(_configuration(keys()))),
-            (PROBLEMS, "\n".join(_problems(problems()))),
-        )
+    tables = {
+        CONFIGURATION: "\n".join(_configuration(keys())),
+        PROBLEMS: "\n".join(_problems(problems())),
     }
+    written = {name: _head(name) + MARK + "\n\n" + table for name, table in tables.items()}
+    return written | {SERVED: (ROOT / DURABILITY).read_text(encoding="utf-8")}
 
 
 def _modules(file: str) -> Iterator[ModuleType]:

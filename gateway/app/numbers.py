@@ -1,7 +1,7 @@
 """The numbers of the site that nobody else keeps: gaps, horizon, flash wear, time offline."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
@@ -24,7 +24,7 @@ from gateway.model.time import SiteTime
 from gateway.spool import gaps
 from gateway.store.sqlite import Engine
 from gateway.uplink.connectivity import Link, Standing
-from gateway.web.status import GapsStatus, GapStatus, WearStatus
+from gateway.web.status import GapsStatus, GapStatus, RoomStatus, TrafficStatus, WearStatus
 
 LOOK_EVERY_S: Final = 60.0
 STORE_WEAR_EVERY: Final = 5
@@ -33,6 +33,7 @@ MEASURED_ENOUGH_H: Final = 6.0
 """The first hours after a start, with what devices resend then, say little about a day."""
 GAP_DAYS: Final = 7
 GAPS_SHOWN_MAX: Final = 20
+TALKERS_SHOWN_MAX: Final = 5
 
 
 @dataclass(slots=True)
@@ -47,6 +48,8 @@ class Numbers:
     seen: Seen
     standing: Callable[[], Standing]
     space: Space
+    attribution: Callable[[], Mapping[DeviceId, tuple[int, int]]] = dict
+    """Messages and bytes of each device in the last minute, the loudest first."""
     exposition: Exposition = field(default_factory=Exposition)
     meter: Meter = field(default_factory=Meter)
     offline_ms: int = 0
@@ -117,6 +120,30 @@ class Numbers:
         self.look()
         found = self.meter.wear(self.fleet.clock.site())
         return WearStatus(found.today_bytes, found.mean_bytes, found.days)
+
+    def room(self) -> RoomStatus | None:
+        """Return how much room the queue has, as it was seen last."""
+        found = self.space.found
+        if found is None:
+            return None
+        return RoomStatus(
+            level=found.level.value,
+            bound=found.bound.value,
+            capacity_bytes=found.capacity,
+            data_room_bytes=found.data_room,
+            alert_room_bytes=found.alert_room,
+            alerts_held=found.alerts_held,
+        )
+
+    def traffic(self) -> list[TrafficStatus]:
+        """Return who sent most in the last minute."""
+        sent = self.attribution()
+        total = sum(messages for messages, _ in sent.values())
+        return [
+            TrafficStatus(device, messages, size, 100 * messages // total)
+            for device, (messages, size) in list(sent.items())[:TALKERS_SHOWN_MAX]
+            if messages
+        ]
 
     async def gaps(
         self, days: int = GAP_DAYS, device: DeviceId | None = None, most: int | None = None

@@ -100,6 +100,8 @@ class Site:
             gaps=await self.numbers.gaps(GAP_DAYS, most=GAPS_SHOWN_MAX),
             wear=self.numbers.wear(),
             horizon=(await self.numbers.reckon()).document(),
+            room=self.numbers.room(),
+            traffic=self.numbers.traffic(),
         )
 
     async def metrics(self) -> bytes:

@@ -3,7 +3,8 @@
 import argparse
 from collections.abc import Iterator
 
-from gateway.cli.asking import EXIT_CODES, Document, answered, ask
+from gateway.cli.asking import EXIT_CODES, Document, answered
+from gateway.cli.client import document
 from gateway.cli.where import Commands, add_config
 
 
@@ -21,7 +22,7 @@ def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Print the status and return the exit code."""
-    return answered(arguments, lambda socket: ask(socket, "GET", "/v1/status"), _lines)
+    return answered(arguments, lambda socket: document(socket, "/v1/status"), _lines)
 
 
 def _lines(status: Document) -> Iterator[str]:

@@ -26,6 +26,7 @@ STATIC: Final = {
     "page.js": "text/javascript",
     "mark.svg": "image/svg+xml",
 }
+DURABILITY: Final = "durability.md"
 REQUEST_LINE_MAX_BYTES: Final = 4_096
 HEADER_MAX_BYTES: Final = 8_190
 HEADERS_MAX: Final = 64
@@ -72,6 +73,7 @@ class Routes:
         self._viewers = viewers
         self._take_within_s = take_within_s
         folder = files("gateway.web") / "static"
+        self._durability = (folder / DURABILITY).read_text("utf-8")
         self._static = {name: (folder / name).read_bytes() for name in STATIC}
 
     def application(self) -> web.Application:
@@ -86,6 +88,7 @@ class Routes:
                 web.get("/health", self.health),
                 web.get("/v1/status", self.status),
                 web.get("/metrics", self.metrics),
+                web.get("/durability", self.durability),
                 web.get(r"/static/{name:[a-z.]{1,32}}", self.static),
                 web.get(r"/alerts/{alert:\d{1,18}}/{number:\d{1,2}}.png", self.picture),
             ]
@@ -126,6 +129,10 @@ class Routes:
         """The status document."""
         document = msgspec.json.encode(await self._site.status())
         return web.Response(body=document, content_type="application/json")
+
+    async def durability(self, _: web.Request) -> web.Response:
+        """What is promised, in words; ``make docs`` copies it from docs/durability.md."""
+        return web.Response(text=self._durability, content_type="text/plain")
 
     async def metrics(self, _: web.Request) -> web.Response:
         """The same for Prometheus."""

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 import msgspec
 
 ALERTS_SHOWN_MAX: Final = 8
+GAPS_SHOWN_MAX: Final = 6
 SUBJECTS_NAMED_MAX: Final = 5
 """Devices named in one problem; the others are counted."""
 DETAILS_SHOWN_MAX: Final = 3

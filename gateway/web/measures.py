@@ -58,6 +58,13 @@ def size(count_bytes: float) -> str:
     return f"{value:,.1f} GB"
 
 
+def about(count_bytes: float) -> str:
+    """Return a size in its first two digits: it changes seldom, however fast it grows."""
+    whole = max(0, int(count_bytes))
+    step = 10 ** max(0, len(str(whole)) - 2)
+    return size(whole // step * step)
+
+
 def plural(count: int, one: str, many: str) -> str:
     """Return the count with thousands apart, and the noun that goes with it."""
     return f"{count:,} {one if count == 1 else many}"

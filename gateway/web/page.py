@@ -18,6 +18,7 @@ from gateway.web.view import View
 
 TEMPLATES: Final = (
     "frame", "moment", "verdict", "advice", "device", "alert", "link", "queue", "privacy", "note",
+    "storage", "gap",
 )  # fmt: skip
 
 
@@ -81,6 +82,8 @@ class Page:
         put("verdict", "verdict", view.verdict)
         put("queue", "queue", view.queue)
         put("privacy", "privacy", view.contracts)
+        put("storage", "storage", view.storage)
+        put("note", "gaps-note", view.gaps_note)
         put("note", "alerts-note", "" if view.alerts else words.NO_ALERTS)
         put("note", "devices-note", "" if view.look or view.fine else words.NO_DEVICES)
         put("note", "fine-note", words.devices_fine(len(view.fine)))
@@ -89,6 +92,7 @@ class Page:
             "devices-look": tuple(put("device", card.key, card) for card in view.look),
             "devices-fine": tuple(put("device", card.key, card) for card in view.fine),
             "alerts": tuple(put("alert", card.key, card) for card in view.alerts),
+            "gaps": tuple(put("gap", line.key, line) for line in view.gaps),
             "links": tuple(
                 put("link", f"link-{number}", card) for number, card in enumerate(view.links)
             ),

@@ -17,6 +17,7 @@ from gateway.model.problem import Severity
 BrokerState = Literal["running", "starting", "down"]
 DeviceState = Literal["online", "offline", "never-seen"]
 UplinkState = Literal["online", "degraded", "offline", "misconfigured", "off"]
+RoomLevel = Literal["ok", "tight", "full"]
 HorizonLimit = Literal["retention", "room"]
 HorizonRates = Literal["planned", "measured", "unknown"]
 AlertSeverity = Literal["critical", "major", "minor", "warning"]
@@ -156,8 +157,36 @@ class HorizonStatus(msgspec.Struct, frozen=True):
     classes: list[ClassHorizonStatus]
 
 
+class RoomStatus(msgspec.Struct, frozen=True):
+    """The queue's room, by what bounds it now. Bytes are below 0 where a bound is overstepped.
+
+    ``tight``: devices are asked to hold their data; ``full``: data is not taken, and the oldest
+    makes room. ``alerts_held``: there is no room for alerts either, so devices keep them.
+    """
+
+    level: RoomLevel
+    bound: Literal["budget", "disk"]
+    capacity_bytes: int
+    data_room_bytes: int
+    alert_room_bytes: int
+    alerts_held: bool
+
+
+class TrafficStatus(msgspec.Struct, frozen=True):
+    """What one device sent in the last minute, counted before anything is read of it."""
+
+    device: str
+    messages: int
+    bytes: int
+    percent: int
+
+
 class Status(msgspec.Struct, frozen=True):
-    """The whole document. ``privacy`` names the contracts that let result rows leave."""
+    """The whole document. ``privacy`` names the contracts that let result rows leave.
+
+    ``gaps`` holds the devices that missed most, ``spool gaps`` has all. ``room`` is null until
+    it was looked at. ``traffic`` holds the devices that sent most, the loudest first.
+    """
 
     version: str
     pid: int
@@ -172,6 +201,7 @@ class Status(msgspec.Struct, frozen=True):
     counters: dict[str, int]
     time_ms: int
     gaps: GapsStatus
-    """The devices that missed most; ``spool gaps`` has all."""
     wear: WearStatus
     horizon: HorizonStatus
+    room: RoomStatus | None
+    traffic: list[TrafficStatus]

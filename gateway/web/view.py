@@ -24,6 +24,7 @@ from gateway.web.status import (
     UplinkState,
     UplinkStatus,
 )
+from gateway.web.storage import GapLine, StorageCard, gap_lines, storage
 
 
 class Shape(Enum):
@@ -142,6 +143,9 @@ class View:
     queue: tuple[QueueLine, ...]
     links: tuple[LinkCard, ...]
     contracts: tuple[str, ...]
+    storage: StorageCard
+    gaps: tuple[GapLine, ...]
+    gaps_note: str
 
 
 def worst(shapes: Iterable[Shape]) -> Shape:
@@ -182,6 +186,11 @@ def view(status: Status) -> View:
         ),
         links=(_cloud(status.uplink), _broker(status)),
         contracts=tuple(status.privacy),
+        storage=storage(status),
+        gaps=gap_lines(status.gaps),
+        gaps_note=words.gaps(status.gaps.days)
+        if status.gaps.devices
+        else words.no_gaps(status.gaps.days),
     )
 
 

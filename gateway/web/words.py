@@ -11,14 +11,18 @@ from typing import Final
 
 from gateway.model.access import Access
 from gateway.model.outcome import Outcome
-from gateway.web.measures import plural, span, span_exactly
+from gateway.web.measures import about, plural, size, span, span_exactly
 from gateway.web.status import (
     AlertSeverity,
     BrokerState,
     DeviceState,
     GapStatus,
     HorizonStatus,
+    RoomLevel,
+    RoomStatus,
+    TrafficStatus,
     UplinkState,
+    WearStatus,
 )
 
 
@@ -71,6 +75,8 @@ DEVICES: Final = "Devices"
 ALERTS: Final = "Last alerts"
 QUEUE: Final = "Queue"
 LINKS: Final = "Connections"
+STORAGE: Final = "Storage"
+GAPS: Final = "What devices missed"
 PRIVACY: Final = "What leaves this site"
 WHY: Final = "Why"
 DO_FIRST: Final = "Do first"
@@ -207,6 +213,18 @@ QUEUE_NAME: Final = {
 }
 NOTHING_WAITS: Final = "Nothing waits"
 
+# ------------------------------------------------------------------ storage
+ROOM: Final[dict[RoomLevel, str]] = {
+    "ok": "There is room",
+    "tight": "Nearly full: devices are asked to keep their results",
+    "full": "Full: the oldest data makes room, and devices keep what is new",
+}
+ALERTS_HELD: Final = "Full for alerts too: devices keep them until there is room."
+DURABILITY: Final = "What is promised, and what can be lost"
+TRAFFIC_TOLD_PERCENT: Final = 50
+TRAFFIC_TOLD_MESSAGES: Final = 120
+"""A minute; below it the loudest of a quiet line is no news."""
+
 
 # ------------------------------------------------------------------ sentences
 def devices_online(online: int, total: int) -> str:
@@ -303,3 +321,34 @@ def survives(horizon: HorizonStatus) -> str:
     told = "any length" if data is None else span(data * 3_600)
     then = "without end" if alerts is None else span(alerts * 3_600)
     return f"With these limits and {rate} this site survives {told} of outage; alerts {then}."
+
+
+def room(found: RoomStatus) -> str:
+    """Say how full the queue is."""
+    if found.alerts_held:
+        return ALERTS_HELD
+    used = found.capacity_bytes - max(0, found.data_room_bytes)
+    percent = 100 * used // found.capacity_bytes if found.capacity_bytes > 0 else 100
+    where = "the disk" if found.bound == "disk" else "the budget"
+    return f"{ROOM[found.level]}. {percent} % of {size(found.capacity_bytes)} used, by {where}."
+
+
+def no_gaps(days: int) -> str:
+    """Say that nothing was missed."""
+    return f"No device missed anything in the last {days} days."
+
+
+def gaps(days: int) -> str:
+    """Say what the list is of."""
+    return f"In the last {days} days, the worst first:"
+
+
+def wear(found: WearStatus) -> str:
+    """Say what the disk had to take."""
+    usual = f", {about(found.mean_bytes)} on an average day" if found.mean_bytes else ""
+    return f"Written to the disk today: {about(found.today_bytes)}{usual}."
+
+
+def traffic(loudest: TrafficStatus) -> str:
+    """Say who sends most."""
+    return f"{loudest.device} sent {loudest.percent} % of all messages of the last minute."

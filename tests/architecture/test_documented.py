@@ -9,6 +9,7 @@ from tools.reference import (
     CONFIGURATION,
     MARK,
     PROBLEMS,
+    SERVED,
     UNBOUNDED,
     documents,
     keys,
@@ -45,7 +46,7 @@ CODES = {
 }
 
 
-@pytest.mark.parametrize("name", [CONFIGURATION, PROBLEMS])
+@pytest.mark.parametrize("name", [CONFIGURATION, PROBLEMS, SERVED])
 def test_writing_a_document_anew_changes_nothing(name: str) -> None:
     assert (ROOT / name).read_text(encoding="utf-8") == documents()[name], "make docs"
 

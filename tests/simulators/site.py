@@ -125,6 +125,8 @@ def calm(**fields: Any) -> Status:
         "gaps": GapsStatus(7, []),
         "wear": WearStatus(today_bytes=0, mean_bytes=None, days=0),
         "horizon": HorizonStatus("unknown", 0, None, None, []),
+        "room": None,
+        "traffic": [],
     }
     return Status(**(known | fields))
 

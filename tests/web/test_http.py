@@ -61,13 +61,29 @@ async def test_the_status_document_is_served_whole(client):
     )
 
 
+async def test_what_prometheus_asks_for_is_told_in_its_own_format(client):
+    async with page_of(SiteProgram()) as page, client.get(f"{page.url}metrics") as answer:
+        assert answer.status == 200
+        assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+        assert await answer.read() == b"# nothing\n"
+
+
+async def test_what_is_promised_can_be_read_where_there_is_no_other_network(client):
+    async with page_of(SiteProgram()) as page, client.get(f"{page.url}durability") as answer:
+        assert answer.status == 200
+        assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+        assert (await answer.text()).startswith("# What is promised, and what can be lost")
+
+
 async def test_the_stream_opens_with_the_whole_state_and_goes_on_with_changes(client):
     site = SiteProgram()
     async with page_of(site) as server, client.get(f"{server.url}events") as answer:
         assert answer.content_type == "text/event-stream"
         lines = (line async for line in answer.content if line.startswith(b"data: "))
         first = json.loads((await anext(lines)).removeprefix(b"data: "))
-        assert set(first["lists"]) == {"advice", "devices-look", "devices-fine", "alerts", "links"}
+        assert set(first["lists"]) == {
+            *("advice", "devices-look", "devices-fine", "alerts", "gaps", "links")
+        }
         site.change(devices=[])
         second = json.loads((await anext(lines)).removeprefix(b"data: "))
         assert second["lists"]["devices-fine"] == []
