@@ -1,7 +1,7 @@
 """The numbers of the site that nobody else keeps: gaps, horizon, flash wear, time offline."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
@@ -18,6 +18,7 @@ from gateway.health.procfs import written_bytes
 from gateway.health.prometheus import Exposition
 from gateway.health.wear import DAYS_KEPT as WEAR_DAYS_KEPT
 from gateway.health.wear import Meter
+from gateway.intake.share import Shares
 from gateway.model.identity import DeviceId
 from gateway.model.problem import Raised
 from gateway.model.time import SiteTime
@@ -48,8 +49,7 @@ class Numbers:
     seen: Seen
     standing: Callable[[], Standing]
     space: Space
-    attribution: Callable[[], Mapping[DeviceId, tuple[int, int]]] = dict
-    """Messages and bytes of each device in the last minute, the loudest first."""
+    shares: Shares
     exposition: Exposition = field(default_factory=Exposition)
     meter: Meter = field(default_factory=Meter)
     offline_ms: int = 0
@@ -137,12 +137,12 @@ class Numbers:
 
     def traffic(self) -> list[TrafficStatus]:
         """Return who sent most in the last minute."""
-        sent = self.attribution()
-        total = sum(messages for messages, _ in sent.values())
+        sent = self.shares.attribution()
+        total = sum(said.messages for said in sent.values())
         return [
-            TrafficStatus(device, messages, size, 100 * messages // total)
-            for device, (messages, size) in list(sent.items())[:TALKERS_SHOWN_MAX]
-            if messages
+            TrafficStatus(device, said.messages, said.bytes, 100 * said.messages // total)
+            for device, said in list(sent.items())[:TALKERS_SHOWN_MAX]
+            if said.messages
         ]
 
     async def gaps(

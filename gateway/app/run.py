@@ -147,7 +147,8 @@ async def _serve(
             return uplink.standing if uplink is not None else off
 
         numbers = Numbers(
-            fleet, voices, files.spool, files.state, files.showing, seen, standing, space
+            *(fleet, voices, files.spool, files.state, files.showing, seen, standing, space),
+            warden.shares,
         )
         jobs["numbers"] = patiently(numbers.run, "state.db", voices)
         site = Site(

@@ -275,7 +275,13 @@ def test_without_a_gateway_devices_are_added_and_listed_all_the_same(still: Site
 
 def test_config_check_finds_what_is_wrong_without_starting_anything(still: Site) -> None:
     (fine,) = documents(still.command("config", "check", "--json"))
-    assert fine == {"ok": True, "file": str(still.config), "findings": [], "notes": []}
+    assert fine == {
+        "ok": True,
+        "file": str(still.config),
+        "findings": [],
+        "losses": [],
+        "notes": [],
+    }
     assert "fit to run" in still.command("config", "check").stdout
     still.configure("intake", window=1000)
     still.configure("broker", max_queued_messages=100)
