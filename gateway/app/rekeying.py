@@ -198,7 +198,8 @@ class Rekeying:
             if self.keys.set_aside():
                 return  # a queue that was set aside may still be read by hand
             unused = await self.state.write(_drop_unused, oldest_kept, used)
-            self.point("data-keys-dropped")
+            if unused:
+                self.point("data-keys-dropped")
             for number in unused:
                 self.keys.cipher.forget(number)
 

@@ -44,6 +44,15 @@ def next_number(db: sqlite3.Connection) -> int:
     return int(last) + 1
 
 
+def raise_number(db: sqlite3.Connection, last: int) -> None:
+    """Give no data key a number up to ``last``."""
+    changed = db.execute(
+        "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'data_key'", (last,)
+    )
+    if not changed.rowcount:
+        db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('data_key', ?)", (last,))
+
+
 def keep(db: sqlite3.Connection, keys: Sequence[StoredKey]) -> None:
     """Store data keys, new ones and those that are wrapped anew."""
     db.executemany(

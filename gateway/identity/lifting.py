@@ -7,12 +7,9 @@ name and come with them.
 """
 
 import sqlite3
-from typing import Final
 
 from gateway.identity import keystore, store
 from gateway.identity.inventory import Device, stricter
-
-_DATA_KEYS: Final = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'data_key'"
 
 
 def lift(db: sqlite3.Connection, old: sqlite3.Connection) -> list[str]:
@@ -30,8 +27,7 @@ def lift(db: sqlite3.Connection, old: sqlite3.Connection) -> list[str]:
     for device in store.devices(old):
         said += _carried(db, known.get(device.id), device)
     # A number that named a key once never names another.
-    (last,) = old.execute(_DATA_KEYS).fetchone()
-    db.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'data_key'", (last,))
+    keystore.raise_number(db, keystore.next_number(old) - 1)
     return said
 
 
