@@ -48,7 +48,8 @@ _SPELLED: Final = re.compile(
     r"iVBORw0KGgo|/9j/[A-Za-z0-9+/]{20}|R0lGODlh|data:(?:image|video)/|(?i:89504e470d0a1a0a|ffd8ffe)"
     r"|\x89PNG|\xff\xd8\xff"
 )
-_DENSE: Final = re.compile(r"[A-Za-z0-9+=]{32,}")
+_DENSE: Final = re.compile(r"[A-Za-z0-9+/=_-]{32,}")
+_SEPARATOR: Final = re.compile(r"[/_-]")
 _MIXED: Final = tuple(re.compile(each) for each in (r"[A-Z]", r"[a-z]", r"[0-9]"))
 _HEX: Final = re.compile(r"(?=[0-9]*[a-fA-F])(?=[a-fA-F]*[0-9])[0-9a-fA-F]{129,}")  # beyond digests
 _NUMBERS: Final = re.compile(r"(?:\d{1,3}[ ,;]{1,2}){64}")
@@ -56,6 +57,8 @@ _BYTES: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\xff]")
 
 TEXT_CHARS_SAFE: Final = 32
 """A text up to this long carries too little to look at."""
+CHARS_A_SEPARATOR: Final = 12
+"""Base64 has one of these in 32 characters; a path or a name in words has one in about 7."""
 DENSE_CHARS_A_TEXT: Final = 96
 DENSE_CHARS_A_MESSAGE: Final = 512
 BYTES_SHARE_PERCENT: Final = 30
@@ -130,7 +133,13 @@ def spelled_in(texts: Iterable[str]) -> bool:
 def _dense_chars(text: str) -> int:
     """Return how many characters stand in runs that mix capitals, letters and digits."""
     runs: list[str] = _DENSE.findall(text)
-    return sum(len(run) for run in runs if all(each.search(run) for each in _MIXED))
+    return sum(len(run) for run in runs if _dense(run))
+
+
+def _dense(run: str) -> bool:
+    separators = len(_SEPARATOR.findall(run))
+    mixed = all(each.search(run) for each in _MIXED)
+    return mixed and separators * CHARS_A_SEPARATOR <= len(run)
 
 
 def _spells(text: str) -> bool:

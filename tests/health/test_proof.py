@@ -51,7 +51,8 @@ RUNS = st.lists(
 @given(RUNS)
 def test_the_entries_of_a_class_add_up_to_what_the_queue_counted(runs):
     """Each run ends messages under contracts; then it enters them, or a crash forgets them."""
-    total, said, before = 0, 0, {}
+    total, said = 0, 0
+    before: dict[str, tuple[int, SiteTime]] = {}
     for went, crashed in runs:
         total += sum(went.values())
         told = [] if crashed else [Expired("log", name, count) for name, count in went.items()]

@@ -90,6 +90,12 @@ def test_a_piece_of_a_frame_in_base64_is_found(at: int):
     assert spelled_in(["frame 3 of 9: " + letters(chars=200, at=at) + " end"])
 
 
+@pytest.mark.parametrize("at", range(0, 3_000, 37))
+def test_a_piece_is_found_wherever_it_was_cut(at: int):
+    assert spelled_in([letters(chars=200, at=at)])
+    assert spelled_in([letters(chars=64, at=at + 64 * n) for n in range(12)])
+
+
 def test_a_frame_that_is_spread_over_many_short_texts_is_found():
     pieces = [letters(chars=60, at=60 * n) for n in range(1, 30)]
     assert not spelled_in(pieces[:3])
@@ -122,6 +128,7 @@ def test_a_picture_in_other_letters_is_found(text: str):
         'File "/usr/lib/python3/dist-packages/OrderProcessing/V2/camera_loop.py", line 42, in run',
         "sha256 " + "0123456789abcdef" * 4 + " of the model differs from " + "f" * 64,
         "/var/lib/agent/Models/SurfaceDefects/V12/Weights/Layer9/" * 5,
+        "/opt/Line7/V2/bin/agent --config=/etc/Agent9/main.toml --mode=Inspect_Surface_V2 " * 4,
         "temperature 41.5 C, 42.0 C, 43.1 C; fan 1200, 1300, 1400 rpm; retry in 30 s",
         "Übertemperatur an Förderband Süd: Kühlung prüfen, Störung löschen, Fußschalter lösen",
         "カメラの温度が高すぎます。" * 20,
