@@ -84,11 +84,10 @@ class Session:
             await self.voices.clock.sleep(pause_s)
 
     def _refused(self, failed: ExceptionGroup[sqlite3.Error]) -> None:
-        first: BaseException = failed
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        if isinstance(first, sqlite3.Error):
-            self.voices.refused("spool.db", first)
+        leaf: sqlite3.Error | ExceptionGroup[sqlite3.Error] = failed
+        while isinstance(leaf, ExceptionGroup):
+            leaf = leaf.exceptions[0]
+        self.voices.refused("spool.db", leaf)
 
     @property
     def _external(self) -> bool:
@@ -207,7 +206,8 @@ class Session:
         count = self.voices.register.count
         count(STORED, result.stored)
         count("messages_duplicate_total", result.duplicates)
-        self.voices.written("spool.db")
+        if result.stored:
+            self.voices.written("spool.db")
         for stream, messages in result.held.items():
             count("messages_held_back_total", messages, stream=stream.value)
         for device, reason in result.refused:

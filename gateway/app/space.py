@@ -58,7 +58,7 @@ class Rooms(Protocol):
 class Boundless:
     """The room of a queue that nothing fills: of tools and tests."""
 
-    def left(self, _: sqlite3.Connection) -> Room:
+    def left(self, db: sqlite3.Connection) -> Room:  # noqa: ARG002 -- it asks nobody
         """Everything fits."""
         return boundless()
 
@@ -81,6 +81,7 @@ class Space:
     under_way: Callable[[], str]
     found: Assessment | None = None
     _refused: bool = False
+    _given_up: bool = False
     _bell: Bell = field(default_factory=Bell)
     _allowance: Allowance | None = None
 
@@ -118,6 +119,7 @@ class Space:
         """Return the problem that ``error`` is, and give up the reserve if the disk is full."""
         raised = judge(file, error, self.place.look())
         if raised.problem is DISK_FULL and self.place.give_up():
+            self._given_up = True
             LOG.warning("event=reserve-given-up subject=%s", file)
         if file == FILE:
             self._refused = True
@@ -127,15 +129,28 @@ class Space:
     async def run(self) -> NoReturn:
         """Keep the room until cancelled; whoever runs this begins it anew when a write fails."""
         while True:
-            if self._refused:
-                await self.engine.write(making.probe)
-                self._refused = False
-                self.voices.written(FILE)
-            await self._make()
-            await self._lay()
-            self.tell()
+            try:
+                await self._keep()
+            except sqlite3.Error as error:
+                self._given_up = False
+                self.voices.refused(FILE, error)
+                if not self._given_up:
+                    raise
+                continue  # at once, before another program takes what the reserve has freed
             await self._bell.wait(self.limits.look_every_s)
-            await self.voices.clock.sleep(0)
+
+    async def _keep(self) -> None:
+        refused, self._refused = self._refused, False
+        if refused or not self.roomy():
+            # What the WAL holds gets its place in the file while there is one, and a WAL that
+            # cannot grow is begun anew.
+            await self.engine.checkpoint()
+        await self._make()
+        await self._lay()
+        if refused and not self._refused:
+            await self.engine.write(making.probe)
+            self.voices.written(FILE)
+        self.tell()
 
     async def _make(self) -> None:
         shed: Counter[MessageClass] = Counter()
@@ -170,13 +185,14 @@ class Space:
             LOG.warning("event=shed %s%s", what, more)
 
     async def _lay(self) -> None:
-        """Lay the reserve, with pages that the queue's file gives back where the disk has none."""
-        disk = self.place.look()
+        """Lay the reserve, if need be with pages that the queue's file can spare."""
         if not await asyncio.to_thread(self.place.lay):
+            disk = self.place.look()
             wanted = self.place.reserve_bytes + SPARE_BYTES - disk.free_bytes - disk.reserve_bytes
-            while wanted > 0 and (returned := await self.engine.write(_shorten)):
+            spare = self.found.data_room if self.found is not None and self.roomy() else 0
+            while 0 < wanted < spare and (returned := await self.engine.write(_shorten)):
                 await self.engine.checkpoint()
-                wanted -= returned
+                wanted, spare = wanted - returned, spare - returned
             if not await asyncio.to_thread(self.place.lay):
                 detail = f"{disk.free_bytes} bytes are free, the reserve is given up"
                 self.voices.report(Raised(DISK_FULL, RESERVE, detail))

@@ -171,7 +171,8 @@ class _Work:
             origin.refused.append((key.stream.value, key.seq, Reason.CONFLICT.value))
             return
         marks = origin.marks[key.stream]
-        if not marks.has(key.seq) and not self._room.take(key.stream, len(payload)):
+        alerts = len(message.items) if message and key.stream is Stream.ALERT else 0
+        if not marks.has(key.seq) and not self._room.take(key.stream, len(payload), alerts):
             # Its device keeps it: neither it nor the gap it declares may move the mark.
             self._result.held[key.stream] += 1
             return

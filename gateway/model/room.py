@@ -7,6 +7,8 @@ from gateway.model.outcome import Stream
 
 MESSAGE_BYTES: Final = 512
 """What a message takes beside its payload, at most: marks, digest, indexes, trace."""
+ALERT_BYTES: Final = 384
+"""What each alert in a message takes beside that: a row for the page, encrypted by itself."""
 
 
 @dataclass(slots=True)
@@ -18,9 +20,12 @@ class Room:
     pause: bool
     """Devices are asked to hold their data back."""
 
-    def take(self, stream: Stream, payload_bytes: int) -> bool:
-        """Take what a message needs; False, and nothing is taken, if it does not fit."""
-        size = payload_bytes + MESSAGE_BYTES
+    def take(self, stream: Stream, payload_bytes: int, alerts: int = 0) -> bool:
+        """Take what a message with so many alerts needs; False if it does not fit.
+
+        Then nothing is taken, and a smaller one may still fit.
+        """
+        size = payload_bytes + MESSAGE_BYTES + alerts * ALERT_BYTES
         left = self.alert_bytes if stream is Stream.ALERT else self.data_bytes
         if size > left:
             return False

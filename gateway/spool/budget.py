@@ -19,6 +19,12 @@ ROW_BYTES: Final = 220
 """What a small message takes beside its body: its other columns, four indexes, its digest."""
 WAL_BYTES: Final = 4 * 1024 * 1024
 """How far the WAL grows before it is written back (``store/sqlite.py``, CHECKPOINT_BYTES)."""
+MARGIN_BYTES: Final = 1_048_576
+"""Disk space that nothing is admitted into: sizes are estimated, and a batch that is sealed
+grows the file, too. A file that cannot take what its WAL holds is stuck until space returns."""
+LARGEST_BYTES: Final = 524_288
+"""So much is always kept for alerts while there is data that can make room for them: the largest
+message fits, however much of their reserve alerts have taken."""
 RELEASE_PERCENT: Final = 5
 """So much more room than the watermark asks for ends a level: it shall not flutter."""
 
@@ -70,6 +76,7 @@ class Assessment:
     capacity: int
     """What the queue could hold in all before data is full, with the bound of now."""
     alerts_held: bool
+    """Alerts find no room, and nothing can make it: only a small one may still fit."""
 
     @property
     def room(self) -> Room:
@@ -83,12 +90,15 @@ def assess(usage: Usage, disk: Disk, limits: SpoolLimits, before: Level = Level.
     """Return how the queue stands; ``before`` is its level until now."""
     alerts = usage.waiting.get(MessageClass.ALERT, 0)
     # What alerts have of their reserve already is not kept free for them once more.
-    kept_for_alerts = max(0, limits.alert_reserve_bytes - alerts)
+    kept_for_alerts = max(LARGEST_BYTES, limits.alert_reserve_bytes - alerts)
     by_budget = limits.bytes_max - usage.used_bytes
     by_disk = _disk_room(usage, disk, limits)
     bound = Bound.BUDGET if by_budget <= by_disk else Bound.DISK
     data_room = min(by_budget, by_disk) - kept_for_alerts
-    alert_room = min(by_budget, by_disk, limits.alert_bytes_max - alerts)
+    own_room = limits.alert_bytes_max - alerts
+    alert_room = min(by_budget, by_disk, own_room)
+    # Where data waits, it makes room for an alert before that is sent a second time.
+    may_pay = any(size for one, size in usage.waiting.items() if one is not MessageClass.ALERT)
     capacity = max(0, usage.used_bytes + data_room)
     return Assessment(
         level=_level(data_room, capacity, limits.tight_percent, before),
@@ -96,7 +106,7 @@ def assess(usage: Usage, disk: Disk, limits: SpoolLimits, before: Level = Level.
         data_room=data_room,
         alert_room=alert_room,
         capacity=capacity,
-        alerts_held=alert_room <= 0,
+        alerts_held=(own_room if may_pay else alert_room) < LARGEST_BYTES,
     )
 
 
@@ -106,7 +116,10 @@ def _disk_room(usage: Usage, disk: Disk, limits: SpoolLimits) -> int:
     committed = usage.used_bytes + usage.reusable_bytes - disk.file_bytes
     wal_growth = max(0, WAL_BYTES - disk.wal_bytes)
     unlaid = max(0, limits.state_reserve_bytes - disk.reserve_bytes)
-    return disk.free_bytes - unlaid - wal_growth - max(0, committed) + usage.reusable_bytes
+    # The reserve is laid again with space that others free. What is the queue's own stays so:
+    # given back to the disk, it would go to the program that fills it.
+    free = max(0, disk.free_bytes - unlaid)
+    return free - wal_growth - max(0, committed) + usage.reusable_bytes - MARGIN_BYTES
 
 
 def _level(data_room: int, capacity: int, tight_percent: int, before: Level) -> Level:

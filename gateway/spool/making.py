@@ -17,10 +17,12 @@ from gateway.spool.ending import ROW, End, Row, end
 from gateway.spool.limits import SpoolLimits
 from gateway.spool.shedding import Wish, plan
 
-MESSAGES_A_STEP: Final = 1_000
-REPACK_SHARE: Final = 16
+MESSAGES_A_STEP: Final = 500
+REPACK_SHARE: Final = 8
 """Rows that are moved for one that went, at most: below that share its holes hardly count."""
-REPACK_BYTES: Final = 4 * 1024 * 1024
+REPACK_BYTES: Final = 2 * 1024 * 1024
+SMALL_BYTES: Final = 1_024
+"""A larger body lies in pages of its own, which come free without any moving."""
 
 
 @dataclass(slots=True)
@@ -131,7 +133,9 @@ def _repack(db: sqlite3.Connection, first: int, last: int, gone: int) -> None:
         "SELECT id, size_bytes FROM message WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
         (first, last, REPACK_SHARE * gone + 1),
     ).fetchall()
-    if len(between) > REPACK_SHARE * gone or sum(row[1] for row in between) > REPACK_BYTES:
+    size = sum(row[1] for row in between)
+    few, small = len(between) <= REPACK_SHARE * gone, size <= SMALL_BYTES * len(between)
+    if not (few and small and size <= REPACK_BYTES):
         return
     rows = db.execute(
         "SELECT * FROM message WHERE id BETWEEN ? AND ? ORDER BY id", (first, last)

@@ -273,9 +273,11 @@ class Engine:
             raise
 
     async def checkpoint(self) -> bool:
-        """Bring the WAL into the file and give its space to the disk.
+        """Bring the WAL into the file, so that the next write begins it anew.
 
-        False, and nothing is lost, while a reader still needs it: ask again later.
+        Its own space is kept: on a full disk another program would take it, and no write
+        would get through any more. False, and nothing is lost, while a reader still needs
+        it: ask again later.
 
         Raises:
             sqlite3.Error: the file or disk refused; what was committed stays committed.
@@ -289,7 +291,7 @@ class Engine:
             # A reader that stays must not hold up the writer, and with it every receipt.
             db.execute("PRAGMA busy_timeout = 0")
             try:
-                return not db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                return not db.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()[0]
             finally:
                 db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
 

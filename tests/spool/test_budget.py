@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from gateway.model.outcome import MessageClass
-from gateway.spool.budget import Bound, Disk, Level, Usage, assess
+from gateway.spool.budget import LARGEST_BYTES, Bound, Disk, Level, Usage, assess
 from gateway.spool.limits import GIB, MIB, SpoolLimits, budget_findings
 
 ALERT, ERROR_LOG, RESULT, METRIC, LOG = MessageClass
@@ -47,13 +47,16 @@ def test_alerts_go_on_where_data_is_full():
 
 def test_what_alerts_have_of_their_reserve_is_not_kept_free_for_them_again():
     assert assess(used(800, alerts=150), ROOMY, LIMITS).data_room == 150 * MIB
-    assert assess(used(800, alerts=300), ROOMY, LIMITS).data_room == 200 * MIB
+    assert assess(used(800, alerts=300), ROOMY, LIMITS).data_room == 200 * MIB - LARGEST_BYTES
 
 
 def test_below_the_alert_reserve_alerts_are_held_back():
     assert assess(used(1_000), ROOMY, LIMITS).alerts_held
     assert assess(used(1_000), ROOMY, LIMITS).room.alert_bytes == 0
+    assert assess(used(999.6), ROOMY, LIMITS).alerts_held, "the largest does not fit"
     assert not assess(used(999), ROOMY, LIMITS).alerts_held
+    data = Usage({ALERT: 0, METRIC: 1}, 1_000 * MIB, 0)
+    assert not assess(data, ROOMY, LIMITS).alerts_held, "data will make room for it"
 
 
 def test_alerts_at_their_own_budget_are_held_back_though_there_is_room():
@@ -65,13 +68,13 @@ def test_alerts_at_their_own_budget_are_held_back_though_there_is_room():
 def test_real_free_space_counts_and_not_the_budget_alone():
     disk = replace(ROOMY, free_bytes=300 * MIB)
     found = assess(used(10), disk, LIMITS)
-    assert (found.bound, found.data_room) == (Bound.DISK, 90 * MIB)  # 10 more are in the WAL
+    assert (found.bound, found.data_room) == (Bound.DISK, 89 * MIB)  # 10 more are in the WAL
 
 
 def test_pages_that_hold_nothing_count_as_free_space():
     disk = replace(ROOMY, free_bytes=0, file_bytes=310 * MIB)
     found = assess(used(10, reusable=300), disk, LIMITS)
-    assert (found.level, found.data_room) == (Level.OK, 100 * MIB)
+    assert (found.level, found.data_room) == (Level.OK, 99 * MIB)
 
 
 def test_a_reserve_that_is_given_up_counts_as_if_it_lay_there():
@@ -80,9 +83,14 @@ def test_a_reserve_that_is_given_up_counts_as_if_it_lay_there():
     assert assess(used(0), given, LIMITS) == laid
 
 
+def test_the_queues_own_pages_are_never_wanted_for_the_reserve():
+    disk = Disk(free_bytes=20 * MIB, file_bytes=310 * MIB, wal_bytes=8 * MIB, reserve_bytes=0)
+    assert assess(used(10, reusable=300), disk, LIMITS).data_room == 99 * MIB
+
+
 def test_a_wal_that_has_still_to_grow_counts_as_full_grown():
     disk = replace(ROOMY, free_bytes=300 * MIB, wal_bytes=MIB)
-    assert assess(used(0), disk, LIMITS).data_room == 97 * MIB
+    assert assess(used(0), disk, LIMITS).data_room == 96 * MIB
 
 
 def test_a_disk_without_any_room_is_full_and_not_below_nothing():
