@@ -140,7 +140,7 @@ def test_no_device_is_called_like_the_gateway(bench):
 @pytest.fixture
 def db(tmp_path):
     db = sqlite3.connect(tmp_path / "state.db", isolation_level=None)
-    for statement in store.MIGRATIONS:
+    for statement in (*store.MIGRATIONS, *store.FLOORS):
         db.execute(statement)
     yield db
     db.close()

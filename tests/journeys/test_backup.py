@@ -215,15 +215,11 @@ def test_a_lost_key_file_is_replaced_with_the_recovery_key(site: Site) -> None:
     recovered = site.command("keys", "recover", "--recovery-key", str(key_of(site)))
     assert recovered.returncode == 0, recovered.stderr
     site.start()
-    walked = until(
-        lambda: (
-            found
-            if (found := json.loads(site.command("keys", "list", "--json").stdout))["resealing"][
-                "walks"
-            ]
-            else None
-        ),
-        "a walk over the queue",
-    )
-    assert walked["resealing"]["unreadable"] == 0
-    assert walked["resealing"]["resealed"] >= 50
+    until(lambda: resealing(site)["walks"], "a walk over the queue")
+    assert resealing(site)["unreadable"] == 0
+    assert resealing(site)["resealed"] >= 50
+
+
+def resealing(site: Site) -> Document:
+    listed: Document = json.loads(site.command("keys", "list", "--json").stdout)["resealing"]
+    return listed
