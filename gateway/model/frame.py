@@ -45,13 +45,13 @@ WHOLE_PICTURES: Final = (
 )
 ANYWHERE: Final = (PNG, JPEG, b"iVBORw0KGgo", b"/9j/", b"data:image/", b"data:video/")
 _SPELLED: Final = re.compile(
-    r"iVBORw0KGgo|/9j/[A-Za-z0-9+/]{20}|R0lGODlh|data:(?:image|video)/|(?i:89504e470d0a1a0a|ffd8ffe)"
-    r"|\x89PNG|\xff\xd8\xff"
+    r"iVBORw0KGgo|/9j/[A-Za-z0-9+/]{20}|R0lGODlh|data:(?:image|video)/"
+    r"|89504e470d0a1a0a|89504E470D0A1A0A|ffd8ffe|FFD8FFE|\x89PNG|\xff\xd8\xff"
 )
 _DENSE: Final = re.compile(r"[A-Za-z0-9+/=_-]{32,}")
 _SEPARATOR: Final = re.compile(r"[/_-]")
 _MIXED: Final = tuple(re.compile(each) for each in (r"[A-Z]", r"[a-z]", r"[0-9]"))
-_HEX: Final = re.compile(r"(?=[0-9]*[a-fA-F])(?=[a-fA-F]*[0-9])[0-9a-fA-F]{129,}")  # beyond digests
+_HEX: Final = re.compile(r"[0-9a-fA-F]{129,}")  # longer than any digest
 _NUMBERS: Final = re.compile(r"(?:\d{1,3}[ ,;]{1,2}){64}")
 _BYTES: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\xff]")
 
@@ -143,8 +143,13 @@ def _dense(run: str) -> bool:
 
 
 def _spells(text: str) -> bool:
-    if _SPELLED.search(text) or _HEX.search(text) or _NUMBERS.search(text):
+    if _SPELLED.search(text) or _NUMBERS.search(text):
         return True
+    run = _HEX.search(text)
+    if run is not None and not (run[0].isalpha() or run[0].isdigit()):
+        return True
+    if text.isascii() and text.isprintable():
+        return False
     odd = len(_BYTES.findall(text))
     return odd >= BYTES_CHARS_LEAST and odd * 100 >= len(text) * BYTES_SHARE_PERCENT
 
