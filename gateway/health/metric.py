@@ -94,11 +94,16 @@ BROKER_REFUSED: Final = _counter(
     "broker_refused_total", "What the broker refused, as it says in its log.", "reason"
 )
 
+PICTURES_KEPT: Final = _counter(
+    "pictures_kept_total", "Pictures of alerts that left without them, and why.", "reason"
+)
+
 COUNTED: Final[Mapping[str, Family]] = {
     "messages_stored_total": STORED,
     "messages_duplicate_total": DUPLICATES,
     "messages_refused_total": REFUSED,
     "messages_declared_lost_total": DECLARED,
+    "pictures_kept_total": PICTURES_KEPT,
     "uplink_batches_total": BATCHES,
     "uplink_rows_total": ROWS,
     "uplink_bytes_total": BYTES,

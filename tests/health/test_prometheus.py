@@ -48,6 +48,7 @@ def busy() -> tuple[Status, Register]:
     register.count("uplink_bytes_total", 900)
     register.count("messages_duplicate_total", 1)
     register.count("messages_declared_lost_total", 1)
+    register.count("pictures_kept_total", 1, reason="frame")
     register.count("messages_refused_total", 1, reason="contract")
     register.count("broker_refused_total", 1, reason="topic")
     register.count("frames_refused_total", 3, reason="image")

@@ -28,6 +28,7 @@ pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
 COMMANDS = (
     *("", "init", "run", "status", "config", "config check", "device", "device add"),
     *("clock", "clock show", "clock confirm"),
+    *("audit", "audit list", "contract", "contract check", "contract explain"),
     *("device list", "profile", "profile check", "profile list", "spool", "spool trace"),
     *("spool gaps", "spool horizon", "spool parked", "spool parked list", "spool parked show"),
     *("spool parked retry", "spool parked export", "spool parked drop", "spool parked resume"),
