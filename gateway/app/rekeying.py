@@ -212,7 +212,9 @@ class Rekeying:
         return reply(await self._document())
 
     async def _rotate(self, _: web.Request) -> web.Response:
-        """Rotate now; the walk goes on after the answer."""
+        """Rotate now; the walk goes on after the answer. 409 while a backup needs the keys."""
+        if self.held.locked():
+            return reply({"error": "a backup is being made: rotate when it is done"}, 409)
         await self.rotate()
         return reply(await self._document())
 

@@ -1,27 +1,21 @@
-"""``site-gateway keys list|rotate|recover``: the keys under which the queue lies on the disk."""
+"""``site-gateway keys list|rotate|recover|abandon``: what seals the queue on the disk."""
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from gateway.app.keys import recover
-from gateway.app.offline import STATE_MIGRATIONS, Places
+from gateway.app.rescue import abandoned, recovered
 from gateway.cli.asking import EXIT_CODES, Document, answered, ask, exit_code
 from gateway.cli.exits import DONE, FAILED
 from gateway.cli.where import Commands, add_config, config_path
 from gateway.config import Config, load
-from gateway.health.audit import audit
-from gateway.identity import keys, pki
-from gateway.model.audit import OPERATOR, Action
+from gateway.identity import keys
 from gateway.model.errors import OperatorFaultError, RefusedError
-from gateway.store import site_time
-from gateway.store.lock import hold
-from gateway.store.sqlite import open_offline, transaction
 
 ROTATE: Final = (
     "draw a new key-encryption key and a new data key, and wrap all data keys anew at once; what "
@@ -30,6 +24,11 @@ ROTATE: Final = (
 RECOVER: Final = (
     "open the data keys with the company's private recovery key, and wrap them by a new "
     "key-encryption key: for a site whose key file is lost; no gateway may run"
+)
+
+ABANDON: Final = (
+    "give up what waits in the queue, for a site that has lost its key file and the recovery key: "
+    "each message ends as unreadable when its turn comes; devices, trust and marks stay"
 )
 
 
@@ -47,7 +46,10 @@ def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
     recovering.add_argument(
         "--recovery-key", required=True, type=Path, metavar="PRIVATE.pem", help="its private half"
     )
-    recovering.set_defaults(run=_recover)
+    recovering.set_defaults(run=_offline, action=_recovered)
+    abandoning = _verb(verbs, "abandon", ABANDON)
+    abandoning.add_argument("--yes", action="store_true", required=True, help="it is meant so")
+    abandoning.set_defaults(run=_offline, action=_abandoned)
 
 
 def _verb(
@@ -76,10 +78,11 @@ def _lines(document: Document) -> Iterator[str]:
     )
 
 
-def _recover(arguments: argparse.Namespace) -> int:
-    """Recover and return the exit code."""
+def _offline(arguments: argparse.Namespace) -> int:
+    """Do what needs no gateway and return the exit code."""
     try:
-        count = _recovered(load(config_path(arguments)), arguments.recovery_key)
+        action: Callable[[Config, argparse.Namespace], tuple[int, str]] = arguments.action
+        count, words = action(load(config_path(arguments)), arguments)
     except (OperatorFaultError, RefusedError) as error:
         print(error, file=sys.stderr)
         return exit_code(error)
@@ -89,17 +92,14 @@ def _recover(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(msgspec.json.encode({"data_keys": count}).decode())
     else:
-        print(f"{count} data keys are wrapped by a new key-encryption key; start the gateway")
+        print(f"{count} data keys are {words}; start the gateway")
     return DONE
 
 
-def _recovered(config: Config, key_file: Path) -> int:
-    places = Places.of(config)
-    # Read first: where no site is, opening the database would begin one.
-    recipient = pki.recovery_key(places.state / pki.FOLDER)
-    key = keys.read(key_file)
-    with hold(places.lock), open_offline(places.state_db, STATE_MIGRATIONS) as db:
-        count = recover(db, places.state, key, recipient, config.site.name)
-        with transaction(db):
-            audit(db, site_time.floor(db), OPERATOR, Action.KEYS_RECOVERED, f"{count} data keys")
-    return count
+def _recovered(config: Config, arguments: argparse.Namespace) -> tuple[int, str]:
+    key = keys.read(arguments.recovery_key)
+    return recovered(config, key), "wrapped by a new key-encryption key"
+
+
+def _abandoned(config: Config, _: argparse.Namespace) -> tuple[int, str]:
+    return abandoned(config), "forgotten, and what they sealed ends as unreadable"

@@ -27,6 +27,7 @@ class Action(Enum):
     DEVICE_ADDED = "device-added"
     DEVICE_QUARANTINED = "device-quarantined"
     DEVICE_RELEASED = "device-released"
+    KEYS_ABANDONED = "keys-abandoned"
     KEYS_RECOVERED = "keys-recovered"
     KEYS_ROTATED = "keys-rotated"
     QUEUE_SET_ASIDE = "queue-set-aside"

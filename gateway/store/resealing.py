@@ -34,6 +34,17 @@ def reseal(
     Returns how many were looked at, and the key ids of those that do not open: they stay as
     they are, and their keys must stay, too.
     """
+    # What was replaced is overwritten with zeros, or plain text of the first schema would stay.
+    db.execute("PRAGMA secure_delete = ON")
+    try:
+        return _resealed(db, table, numbers, cipher)
+    finally:
+        db.execute("PRAGMA secure_delete = OFF")
+
+
+def _resealed(
+    db: sqlite3.Connection, table: SealedTable, numbers: Sequence[int], cipher: Cipher
+) -> tuple[int, list[int]]:
     done, size_bytes = 0, 0
     closed: list[int] = []
     for number in numbers[:STEP_ROWS_MAX]:

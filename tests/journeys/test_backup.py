@@ -223,3 +223,26 @@ def test_a_lost_key_file_is_replaced_with_the_recovery_key(site: Site) -> None:
 def resealing(site: Site) -> Document:
     listed: Document = json.loads(site.command("keys", "list", "--json").stdout)["resealing"]
     return listed
+
+
+def test_a_site_that_lost_every_key_serves_again_and_accounts_for_what_it_gave_up(
+    site: Site,
+) -> None:
+    site.start()
+    with LoadedDevice(site.device("cam-01")) as device:
+        wait_for(device, 50)
+        site.kill()
+        shutil.rmtree(site.state_dir / "keys")
+        assert site.command("keys", "abandon").returncode == 2, "not by accident"
+        given_up = site.command("keys", "abandon", "--yes")
+        assert given_up.returncode == 0, given_up.stderr
+        site.start()
+        wait_for(device, 50)
+        device.finish()
+        until(lambda: len(device.outbox) == 0, "a receipt for everything", within_s=GONE_LIMIT_S)
+        numbered = device.numbered()
+    trace = Counter((line["stream"], line["seq"]) for line in site.trace())
+    assert trace == Counter(numbered), "each message has one line"
+    until(lambda: resealing(site)["walks"], "a walk over the queue")
+    assert resealing(site)["unreadable"] > 0
+    assert site.bug() == ""
