@@ -28,6 +28,8 @@ class BrokerLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Messages that wait in the broker for the gateway."""
     max_queued_bytes: Annotated[int, msgspec.Meta(ge=1_048_576, le=4_294_967_296)] = 67_108_864
     """Bytes that wait in the broker for the gateway."""
+    memory_bytes_max: Annotated[int, msgspec.Meta(ge=67_108_864, le=8_589_934_592)] = 268_435_456
+    """Memory of the managed broker; at it, whoever sends large packets is disconnected."""
     max_connections: Annotated[int, msgspec.Meta(ge=2, le=65_000)] = 1_200
     """At least twice the devices: a half-open TLS handshake takes a place too."""
     socket: str = ""
@@ -52,6 +54,12 @@ def queue_findings(
             f"{messages} messages of intake.planned_message_bytes {message_bytes} are "
             f"{messages * message_bytes} bytes, but broker.max_queued_bytes is "
             f"{limits.max_queued_bytes}: raise it, or lower intake.window"
+        )
+    if limits.memory_bytes_max < 2 * limits.max_queued_bytes:
+        findings.append(
+            f"broker.memory_bytes_max {limits.memory_bytes_max} is less than twice "
+            f"broker.max_queued_bytes {limits.max_queued_bytes}: a full queue would disconnect "
+            "devices; raise the first, or lower the second"
         )
     if limits.max_connections < 2 * devices:
         findings.append(

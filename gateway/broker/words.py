@@ -39,6 +39,7 @@ class Reason(Enum):
     CONNECTIONS = "connections"
     QUEUE = "queue-full"
     EXPELLED = "expelled"
+    MEMORY = "memory"
     FOREIGN_TOPIC = "foreign-topic"
     DENIED_TOPIC = "denied-topic"
     FOREIGN_SUBSCRIPTION = "foreign-subscription"
@@ -49,6 +50,7 @@ _REFUSALS: Final = (
     ("due to oversize packet", Reason.OVERSIZE),
     ("due to malformed packet", Reason.MALFORMED),
     ("due to protocol error", Reason.PROTOCOL),
+    ("due to out of memory", Reason.MEMORY),
     ("did not return a certificate", Reason.CERTIFICATE),
     ("certificate verify failed", Reason.CERTIFICATE),
     ("unknown ca", Reason.CERTIFICATE),

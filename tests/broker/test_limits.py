@@ -39,6 +39,12 @@ def test_each_bound_that_is_too_small_is_named_with_its_remedy():
         assert f"broker.{key}" in finding
 
 
+def test_a_broker_whose_memory_ends_before_its_queue_is_found():
+    limits = BrokerLimits(memory_bytes_max=134_217_727)
+    (found,) = queue_findings(limits, **FULL)
+    assert "broker.memory_bytes_max 134217727 is less than twice" in found
+
+
 @given(
     st.integers(1, 1_000),
     st.integers(1, 500),
@@ -49,7 +55,9 @@ def test_each_bound_that_is_too_small_is_named_with_its_remedy():
 def test_nothing_is_found_exactly_when_everything_fits(
     window, devices, message_bytes, messages, size_bytes
 ):
-    limits = BrokerLimits(max_queued_messages=messages, max_queued_bytes=size_bytes)
+    limits = BrokerLimits(
+        max_queued_messages=messages, max_queued_bytes=size_bytes, memory_bytes_max=2**33
+    )
     found = queue_findings(limits, window=window, devices=devices, message_bytes=message_bytes)
     fits = window * devices <= messages and window * devices * message_bytes <= size_bytes
     assert (found == []) is fits

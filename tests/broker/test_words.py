@@ -26,6 +26,7 @@ REFUSALS = {
     "Client cam-01 already connected, closing old connection.": Reason.TAKEN_OVER,
     "Client cam-01 has exceeded timeout, disconnecting.": Reason.SILENT,
     "Client cam-01 been disconnected by administrative action.": Reason.EXPELLED,
+    "Client cam-01 disconnected due to out of memory.": Reason.MEMORY,
     "Outgoing messages are being dropped for client gateway:data.": Reason.QUEUE,
 }
 
@@ -67,6 +68,7 @@ def test_reasons_are_spelled_for_ever() -> None:
     assert {reason.value for reason in Reason} == {
         *("oversize-packet", "malformed-packet", "protocol-error", "certificate", "tls"),
         *("not-authorised", "taken-over", "keepalive", "connections", "queue-full", "expelled"),
+        "memory",
         *("foreign-topic", "denied-topic", "foreign-subscription"),
     }
 
