@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from tests.benchmarks import drain, flash, inference, ingest, latency, start
+from tests.benchmarks import drain, encryption, flash, inference, ingest, latency, start
 from tests.benchmarks.device import LoadError
 from tests.benchmarks.procfs import machine
 from tests.benchmarks.report import Options, Report, options, say, show
@@ -29,6 +29,7 @@ ALL: Final[dict[str, Callable[[Options], Report]]] = {
     "flash": lambda wanted: asyncio.run(flash.measure(wanted)),
     "inference": inference.measure,
     "drain": drain.measure,
+    "encryption": encryption.measure,
     "start": start.measure,
 }
 

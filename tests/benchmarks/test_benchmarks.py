@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.benchmarks import drain, flash, inference, ingest, latency, start
+from tests.benchmarks import drain, encryption, flash, inference, ingest, latency, start
 from tests.benchmarks.report import Options, Report
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
@@ -41,6 +41,10 @@ def test_stages_are_measured_beside_the_bare_runtime() -> None:
 
 def test_a_start_with_a_full_queue_is_measured_beside_an_empty_one() -> None:
     assert_measured(start.measure(TINY), ratios=3)
+
+
+def test_encryption_is_measured_beside_plain_text() -> None:
+    assert_measured(encryption.measure(TINY), ratios=2)
 
 
 def test_a_backlog_drains_beside_posts_alone() -> None:
