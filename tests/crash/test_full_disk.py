@@ -69,7 +69,12 @@ class Rude(RawDevice):
         for seq in range(self.mark[stream] + 1, len(kinds) + 1):
             kind = kinds[seq - 1]
             whole = {
-                "v": 1, "epoch": self.epoch, "seq": seq, "base": 1, "boot": "b", "mono_ms": seq,
+                "v": 1,
+                "epoch": self.epoch,
+                "seq": seq,
+                "base": 1,
+                "boot": "b",
+                "mono_ms": seq,
                 "items": [ITEM[kind]] * ITEMS,
             }
             if TYPES[kind]:
