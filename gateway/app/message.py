@@ -271,6 +271,7 @@ class Queue:
             )
             if part.message_ids
         ]
+        self.point("before-split")
         done = await self.spool.write(sealed.reseal, sha256, parts, self.clock.site(), self.cipher)
         self.point("after-split")
         if done:
@@ -291,6 +292,7 @@ class Queue:
     async def park(self, sha256: str, reason: str) -> None:
         """Set a batch aside that the cloud refused for good."""
         await self.spool.write(store.park, sha256, reason, self.clock.site())
+        self.point("after-park")
         await self.noted(sha256, reason)
         self._fresh.discard(sha256)
         self.changed()

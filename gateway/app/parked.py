@@ -120,6 +120,7 @@ class Parking:
         await self._audit(OPERATOR, Action.BATCH_RETRIED, one.sha256, {"rows": one.rows})
         if not await self.queue.spool.write(store.unpark, one.sha256):
             return reply({"error": OLD_SCHEMA}, 409)
+        self.queue.point("after-retry")
         await self._news()
         return reply({"batch": one.sha256, "outcome": Outcome.SEALED.value, "rows": one.rows})
 
@@ -135,6 +136,7 @@ class Parking:
         await self.queue.spool.write(
             store.drop_parked, one.sha256, Outcome.SHED, now, why="operator"
         )
+        self.queue.point("after-drop")
         await self._news()
         return reply({"batch": one.sha256, "outcome": Outcome.SHED.value, "rows": one.rows})
 
