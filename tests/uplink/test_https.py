@@ -6,6 +6,7 @@ import os
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -57,6 +58,16 @@ async def test_a_batch_is_sent_as_the_protocol_says(company: Company):
     assert headers["Idempotency-Key"] == BATCH.sha256
     assert headers["Content-Length"] == str(len(BODY))
     assert headers["User-Agent"] == "site-gateway"
+    assert "Batch-Resent" not in headers
+
+
+async def test_a_batch_that_may_have_come_before_says_so(company: Company):
+    script = Script()
+    async with company.serving(script) as port, Https(company.limits(port), real_clock()) as way:
+        await way.post(replace(BATCH, resent=True))
+    (headers,) = script.headers
+    assert headers["Batch-Resent"] == "true"
+    assert script.resent == [BATCH.sha256]
 
 
 async def test_the_url_may_have_a_path(company: Company):

@@ -93,6 +93,19 @@ async def test_when_everything_is_refused_nothing_is_parked_and_a_person_resumes
         assert site.stands(Link.ONLINE)
 
 
+async def test_refusals_with_good_batches_between_them_do_not_stop_the_parking():
+    site = Site(limits(refused_in_a_row_max=3))
+    site.script.about["poison"] = REFUSED
+    async with site.running():
+        for number in range(8):
+            arrive(site, f"poison-{number}")
+            await site.clock.step(10)
+            arrive(site, f"ok-{number}")
+            await site.clock.step(10)
+    assert len(site.queue.aside) == 8
+    assert "parking-tripped" not in site.problems
+
+
 async def test_while_nothing_is_parked_any_more_what_the_cloud_takes_still_leaves():
     site = Site(limits(parked_an_hour_max=2))
     site.script.about["poison"] = REFUSED
