@@ -8,6 +8,7 @@ from gateway.app.control import reply
 from gateway.app.numbers import GAP_DAYS, Numbers
 from gateway.model.gaps import DAYS_KEPT
 from gateway.model.identity import DeviceId
+from gateway.spool import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,11 @@ class Asked:
 
     def routes(self) -> list[web.RouteDef]:
         """Return the paths of the control socket."""
-        return [web.get("/v1/gaps", self.gaps), web.get("/v1/horizon", self.horizon)]
+        return [
+            web.get("/v1/gaps", self.gaps),
+            web.get("/v1/horizon", self.horizon),
+            web.get("/v1/drops", self.drops),
+        ]
 
     async def gaps(self, request: web.Request) -> web.Response:
         """What each device missed: ``days`` (1 to 31), ``device``."""
@@ -33,3 +38,7 @@ class Asked:
     async def horizon(self, _: web.Request) -> web.Response:
         """The outage that is survived from now on."""
         return reply((await self.numbers.reckon()).document())
+
+    async def drops(self, _: web.Request) -> web.Response:
+        """What ended without having reached the cloud, by device, class and reason."""
+        return reply({"drops": await counted.drops(self.numbers.reader)})

@@ -26,12 +26,15 @@ from gateway.identity.names import check_interfaces, server_names
 from gateway.model.contract import ContractInForce
 from gateway.model.errors import OperatorFaultError
 from gateway.spool import store as spool_store
+from gateway.spool.disk import Store
 from gateway.store import pages, site_time
 from gateway.store.lock import hold
-from gateway.store.sqlite import Engine, open_offline
+from gateway.store.sqlite import Engine, open_offline, told
 from gateway.store.tide import Gauge
 from gateway.store.watched import is_damage
 
+START_BYTES = 4_194_304
+"""With less free space than this, a start takes the reserve: it writes keys and WALs, too."""
 LOG = logging.getLogger(__name__)
 
 
@@ -88,13 +91,16 @@ async def opened(
         raise OperatorFaultError(msg)
     if places.spool_db.exists() and not places.state_db.exists():  # it is made first
         _require_whole(places.state_db, "it is gone")
+    reserve = Store(places.spool_db, config.spool.state_reserve_bytes)
+    if reserve.look().free_bytes < START_BYTES and reserve.give_up():
+        LOG.warning("event=reserve-given-up subject=start: the disk is full")
     with hold(places.lock):
         private_folder(places.runtime)
         catalogue = read_profiles(Path(config.site.profiles_dir))
         if isinstance(catalogue, Unusable):
             raise OperatorFaultError(str(catalogue))
         authority = pki.load_authority(places.state / pki.FOLDER)
-        with open_offline(places.state_db, STATE_MIGRATIONS) as db:
+        with told(places.state_db), open_offline(places.state_db, STATE_MIGRATIONS) as db:
             _require_whole(places.state_db, pages.found(db))
             clock = SystemClock(site_time.floor(db), wall_ns)
             clock.adjust()

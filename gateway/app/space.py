@@ -10,7 +10,7 @@ import logging
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NoReturn, Protocol
 
 from gateway.app.bell import Bell
@@ -117,7 +117,8 @@ class Space:
 
     def judge(self, file: str, error: sqlite3.Error) -> Raised:
         """Return the problem that ``error`` is, and give up the reserve if the disk is full."""
-        raised = judge(file, error, self.place.look())
+        disk = replace(self.place.look(), read_only=self.place.takes_no_writes())
+        raised = judge(file, error, disk)
         if raised.problem is DISK_FULL and self.place.give_up():
             self._given_up = True
             LOG.warning("event=reserve-given-up subject=%s", file)
@@ -129,15 +130,24 @@ class Space:
     async def run(self) -> NoReturn:
         """Keep the room until cancelled; whoever runs this begins it anew when a write fails."""
         while True:
-            try:
-                await self._keep()
-            except sqlite3.Error as error:
-                self._given_up = False
-                self.voices.refused(FILE, error)
-                if not self._given_up:
-                    raise
-                continue  # at once, before another program takes what the reserve has freed
+            await self.look()
             await self._bell.wait(self.limits.look_every_s)
+
+    async def look(self) -> None:
+        """Make room where there is none, lay the reserve again, and say how it stands.
+
+        Raises:
+            sqlite3.Error: a write failed; the problem stands, and the next look tries again.
+        """
+        try:
+            await self._keep()
+        except sqlite3.Error as error:
+            self._given_up = False
+            self.voices.refused(FILE, error)
+            if not self._given_up:
+                raise
+            # At once, before another program takes what the reserve has freed.
+            await self._keep()
 
     async def _keep(self) -> None:
         refused, self._refused = self._refused, False

@@ -9,7 +9,7 @@ from contextlib import aclosing
 import msgspec
 
 from gateway.app.offline import Places
-from gateway.cli import gaps, horizon, parked
+from gateway.cli import drops, gaps, horizon, parked
 from gateway.cli.client import (
     SOCKET_NAME,
     GatewayAnswerError,
@@ -51,6 +51,7 @@ def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
     tracing.set_defaults(run=main)
     horizon.add_verb(verbs)
     gaps.add_verb(verbs)
+    drops.add_verb(verbs)
     parked.add_verb(verbs)
 
 

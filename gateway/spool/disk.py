@@ -5,6 +5,7 @@ the disk full, so that making room, which needs a few pages itself, and ``state.
 through, and it is laid again when there is space for it.
 """
 
+import errno
 import os
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Final
 from gateway.spool.budget import Disk
 
 RESERVE: Final = "reserve"
+TRIAL: Final = "trial"
 BLOCK_BYTES: Final = 512
 SPARE_BYTES: Final = 1_048_576
 """So much must stay free when the reserve is laid: it shall not fill the disk itself."""
@@ -32,8 +34,11 @@ class Store:
         return self.spool_db.with_name(RESERVE)
 
     def look(self) -> Disk:
-        """Return what the file system says now."""
-        found = os.statvfs(self.spool_db.parent)
+        """Return what the file system says now; one that cannot be asked has no room."""
+        try:
+            found = os.statvfs(self.spool_db.parent)
+        except OSError:
+            return Disk(0, 0, 0, 0)
         return Disk(
             free_bytes=found.f_bavail * found.f_frsize,
             file_bytes=_size(self.spool_db),
@@ -41,6 +46,19 @@ class Store:
             reserve_bytes=_laid(self.reserve),
             read_only=bool(found.f_flag & os.ST_RDONLY),
         )
+
+    def takes_no_writes(self) -> bool:
+        """Say whether the file system refuses every change, by trying one.
+
+        After an error of the disk the kernel closes a file system without marking it so.
+        """
+        trial = self.spool_db.with_name(TRIAL)
+        try:
+            os.close(os.open(trial, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            trial.unlink()
+        except OSError as error:
+            return error.errno == errno.EROFS
+        return False
 
     def give_up(self) -> bool:
         """Free the reserve; False if none was laid, or the disk takes no changes."""

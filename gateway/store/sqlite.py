@@ -7,6 +7,7 @@ connections and never block the writer (WAL).
 
 import asyncio
 import errno
+import os
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -52,6 +53,19 @@ _REMEDIES: Final = {
 _PRIMARY_CODE: Final = 0xFF
 
 
+_MAY_BE_FULL: Final = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
+"""What SQLite says when a -wal or -shm cannot be made on a full disk."""
+_FULL_BYTES: Final = 262_144
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < _FULL_BYTES
+
+
 class StoreError(OperatorFaultError):
     """A database file cannot be opened or written; the message names file, cause and remedy."""
 
@@ -61,7 +75,7 @@ class DamagedError(StoreError):
 
 
 @contextmanager
-def _told(path: Path) -> Generator[None]:
+def told(path: Path) -> Generator[None]:
     """Say in a sentence what an operator can mend; any other error of SQLite is a bug."""
     try:
         yield
@@ -70,6 +84,8 @@ def _told(path: Path) -> Generator[None]:
         remedy = _REMEDIES.get(code & _PRIMARY_CODE)
         if remedy is None:
             raise
+        if code & _PRIMARY_CODE in _MAY_BE_FULL and _is_full(path.parent):
+            remedy = _REMEDIES[sqlite3.SQLITE_FULL]
         msg = f"{path} cannot be opened: {error}: {remedy}"
         raise (DamagedError if is_damage(error) else StoreError)(msg) from error
     except OSError as error:
@@ -84,7 +100,7 @@ def connect(path: Path) -> sqlite3.Connection:
     Raises:
         StoreError: the file is damaged, the disk is full, or its folder is closed to us.
     """
-    with _told(path):
+    with told(path):
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             _set_up(db)
@@ -119,7 +135,7 @@ def migrate(db: sqlite3.Connection, path: Path, migrations: Sequence[Migration])
     Raises:
         StoreError: the file is newer than this program can follow, damaged, or on a full disk.
     """
-    with _told(path):
+    with told(path):
         _migrate(db, path, migrations)
 
 

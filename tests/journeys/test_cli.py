@@ -30,7 +30,14 @@ COMMANDS = (
     *("clock", "clock show", "clock confirm"),
     *("audit", "audit list", "contract", "contract check", "contract explain"),
     *("device list", "profile", "profile check", "profile list", "spool", "spool trace"),
-    *("spool gaps", "spool horizon", "spool parked", "spool parked list", "spool parked show"),
+    *(
+        "spool drops",
+        "spool gaps",
+        "spool horizon",
+        "spool parked",
+        "spool parked list",
+        "spool parked show",
+    ),
     *("spool parked retry", "spool parked export", "spool parked drop", "spool parked resume"),
 )
 # Scripts and people rely on these; docs/openapi.yaml has them too.

@@ -50,6 +50,7 @@ def test_the_reserve_is_space_that_no_other_program_can_take(place: Store, small
 
 def test_a_reserve_that_is_given_up_is_free_space_and_is_laid_again(place: Store):
     assert place.lay()
+    assert not place.takes_no_writes()
     before = place.look().free_bytes
     assert place.give_up()
     assert place.look().free_bytes == before + RESERVE
@@ -93,5 +94,6 @@ def test_a_look_sees_the_queues_file_and_its_wal(place: Store):
 def test_a_look_sees_a_disk_that_takes_no_writes(place: Store, small: Path):
     subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
     assert place.look().read_only
+    assert place.takes_no_writes()
     assert not place.lay()
     assert not place.give_up()
