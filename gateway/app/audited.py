@@ -6,7 +6,7 @@ from typing import Final, NoReturn
 from aiohttp import web
 
 from gateway.app.control import reply
-from gateway.app.deeds import note_contracts
+from gateway.app.deeds import note_contracts, note_lost_queues
 from gateway.app.voices import Voices
 from gateway.fleet.folder import Catalogue
 from gateway.health.audit import entries, prune
@@ -30,8 +30,9 @@ class AuditLog:
     catalogue: Catalogue
 
     async def run(self) -> NoReturn:
-        """Note the contracts in force, then drop what is too old or too much, until cancelled."""
+        """Note contracts in force and queues that were lost, then hold the bounds for ever."""
         await self.state.write(note_contracts, self.catalogue, self.clock.site())
+        await self.state.write(note_lost_queues, self.clock.site())
         while True:
             while await self._prune():
                 pass

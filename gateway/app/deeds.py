@@ -9,6 +9,7 @@ from gateway.identity import store as inventory
 from gateway.identity.inventory import Addition, Device
 from gateway.model.audit import GATEWAY, OPERATOR, Action
 from gateway.model.time import SiteTime
+from gateway.store import lives
 
 
 def add_device(db: sqlite3.Connection, device: Device, devices_max: int, at: SiteTime) -> Addition:
@@ -18,6 +19,16 @@ def add_device(db: sqlite3.Connection, device: Device, devices_max: int, at: Sit
         detail = {"profile": device.profile, "access": device.access.value, "serial": device.serial}
         audit(db, at, OPERATOR, Action.DEVICE_ADDED, device.id, detail)
     return addition
+
+
+def note_lost_queues(db: sqlite3.Connection, at: SiteTime) -> None:
+    """Record each queue that was set aside or found gone since it was last looked."""
+    known = newest(db, Action.QUEUE_SET_ASIDE)
+    for life in lives.over(db):
+        subject = life.set_aside or f"spool.db {life.generation}"
+        if subject not in known:
+            detail: dict[str, int | str] = {"generation": life.generation, "loss": life.loss}
+            audit(db, at, GATEWAY, Action.QUEUE_SET_ASIDE, subject, detail)
 
 
 def note_contracts(db: sqlite3.Connection, catalogue: Catalogue, at: SiteTime) -> int:

@@ -8,8 +8,10 @@ from aiohttp import web
 from gateway.app.clock import SystemClock
 from gateway.app.control import reply
 from gateway.app.voices import Voices
+from gateway.health.audit import audit
 from gateway.identity.problems import CLOCK_DOUBTFUL
 from gateway.identity.trusted_time import SUBJECT
+from gateway.model.audit import OPERATOR, Action
 from gateway.store import site_time
 from gateway.store.sqlite import Engine
 
@@ -59,6 +61,8 @@ class TrustedClock:
         if document["doubt"]:
             why = "site time never goes back, so this clock cannot be confirmed"
             return reply({"error": f"{why}: {document['doubt']}"}, 409)
+        now = self.clock.site()
+        await self.state.write(audit, now, OPERATOR, Action.CLOCK_CONFIRMED, "wall clock")
         return reply(document)
 
     def _document(self) -> dict[str, object]:

@@ -74,6 +74,14 @@ def ended_after(state: sqlite3.Connection, since: SiteTime) -> list[int]:
     return [generation for (generation,) in rows]
 
 
+def over(state: sqlite3.Connection) -> list[Life]:
+    """Return the lives that ended, the first first."""
+    rows = state.execute(
+        f"SELECT {_COLUMNS} FROM spool_file WHERE ended_ms IS NOT NULL ORDER BY generation"  # noqa: S608 -- a constant
+    )
+    return [_life(row) for row in rows]
+
+
 async def ended(db: aiosqlite.Connection, since: SiteTime) -> list[Life]:
     """Return the lives that ended after ``since``, the last first."""
     rows = await db.execute_fetchall(

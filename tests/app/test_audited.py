@@ -9,12 +9,14 @@ import aiohttp
 import pytest
 
 from gateway.app.audited import ENTRIES_A_PAGE_MAX, AuditLog
+from gateway.app.clock import SystemClock
 from gateway.app.control import SOCKET_NAME, Routes, serving
-from gateway.app.deeds import add_device, note_contracts
+from gateway.app.deeds import add_device, note_contracts, note_lost_queues
 from gateway.app.offline import STATE_MIGRATIONS
+from gateway.app.trusted_clock import TrustedClock
 from gateway.app.voices import Voices
 from gateway.fleet.folder import Catalogue, read_profiles
-from gateway.health.audit import audit
+from gateway.health.audit import audit, entries
 from gateway.health.limits import AuditLimits
 from gateway.identity.inventory import Addition, Device
 from gateway.model.access import Access
@@ -22,6 +24,7 @@ from gateway.model.audit import OPERATOR, Action
 from gateway.model.contract import ContractInForce
 from gateway.model.identity import DeviceId
 from gateway.model.time import SiteTime, UnixMs
+from gateway.store import lives
 from gateway.store.sqlite import Engine, open_offline
 from tests.simulators.clock import SteppedClock
 
@@ -81,6 +84,22 @@ def test_a_contract_is_noted_when_it_is_not_the_one_of_before(db: sqlite3.Connec
     assert "pictures:yes" in detail
 
 
+def test_a_queue_that_was_set_aside_or_lost_stands_in_the_log_once(db: sqlite3.Connection):
+    lives.end(db, 1, SiteTime(5), "spool.db.aside-1")
+    lives.say_loss(db, 1, "12 messages are lost")
+    lives.end(db, 2, SiteTime(6))
+    lives.begin(db, 3, SiteTime(7))
+    for _ in range(2):
+        note_lost_queues(db, SiteTime(8))
+    assert rows(db) == [
+        (
+            *("gateway", "queue-set-aside", "spool.db.aside-1"),
+            '{"generation":1,"loss":"12 messages are lost"}',
+        ),
+        ("gateway", "queue-set-aside", "spool.db 2", '{"generation":2,"loss":""}'),
+    ]
+
+
 @pytest.fixture
 async def state(tmp_path: Path) -> AsyncIterator[Engine]:
     async with Engine(tmp_path / "state.db", STATE_MIGRATIONS) as engine:
@@ -125,3 +144,14 @@ async def test_the_log_is_shown_page_by_page(client: aiohttp.ClientSession, stat
         assert await answer.json() == {"entries": [], "next": None}
     async with client.get("/v1/audit", params={"after": "x"}) as answer:
         assert answer.status == 422
+
+
+async def test_a_clock_that_an_operator_confirms_stands_in_the_log(state: Engine):
+    clock = SystemClock(SiteTime(0))
+    trusted = TrustedClock(clock, state, Voices(clock))
+    assert (await trusted.confirm(NOTHING)).status == 200
+    async with state.reader() as db:
+        (found,) = await entries(db, after=0, most=9)
+    assert (found.actor, found.action, found.subject) == (
+        *("operator", "clock-confirmed", "wall clock"),
+    )
