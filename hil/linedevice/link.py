@@ -43,6 +43,8 @@ TICK_S: Final = 1.0
 FAREWELL_LIMIT_S: Final = 1.0
 
 
+FRAME: Final = "frame"
+"""The refusal of a picture that shows too much of the camera's feed."""
 Say = Callable[..., None]
 """Tells the people who run this device: the name of an event, and its facts as keywords."""
 Describe = Callable[[payloads.State, payloads.Last], payloads.Status]
@@ -234,9 +236,22 @@ class Link(threading.Thread):
             case NewEpoch(reason):
                 self._say("new-epoch", epoch=outbox.renumber(), reason=reason)
             case Settled(free, refused):
+                again = self._worth_saying_again(refused)
+                if again:
+                    outbox.put(again)
                 outbox.free(free)
                 for stream, seq, reason in refused:
                     self._say("refused", stream=stream.value, seq=seq, reason=reason)
+
+    def _worth_saying_again(
+        self, refused: tuple[tuple[payloads.Stream, int, str], ...]
+    ) -> list[payloads.Draft]:
+        """Return the alerts whose picture was refused, without it: new messages, new numbers."""
+        messages = [
+            self._outbox.read(stream, seq) for stream, seq, reason in refused if reason == FRAME
+        ]
+        bare = [payloads.without_pictures(one.draft) for one in messages if one is not None]
+        return [draft for draft in bare if draft is not None]
 
 
 def _no_delay(_c: object, _u: object, sock: object) -> None:

@@ -5,7 +5,7 @@ where an item holds bytes; what it receives is JSON. A key of a received payload
 this version does not know is ignored, so that a later gateway may add one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, Literal
 
@@ -154,6 +154,17 @@ def data(stamp: Stamp, kind: Literal["result", "metric", "log"], items: list[Ite
         TooLargeError: send fewer.
     """
     return Draft(Stream.DATA, stamp, kind, JSON, _bounded(msgspec.json.encode(items)))
+
+
+def without_pictures(draft: Draft) -> Draft | None:
+    """Return an alert without its pictures, as a message of its own; None where it has none."""
+    if draft.stream is not Stream.ALERT:
+        return None
+    items = msgspec.msgpack.decode(draft.items, type=list[Item])
+    if not any("image" in item for item in items):
+        return None
+    bare = [{key: value for key, value in item.items() if key != "image"} for item in items]
+    return replace(draft, items=msgspec.msgpack.encode(bare))
 
 
 def _bounded(items: bytes) -> bytes:

@@ -37,6 +37,7 @@ class Site:
         self.heard = []
         """Every delivery: channel, document, content type, retained."""
         self.deaf = False
+        self.no_pictures = False
 
     @contextlib.asynccontextmanager
     async def listening(self):
@@ -67,7 +68,10 @@ class Site:
             fresh = document["state"] == "online" and not delivery.retained
             return self.gateway.status(document["last"]["epoch"]) if fresh else None
         epoch, seq, base = (document.pop(name) for name in ("epoch", "seq", "base"))
-        return self.gateway.message(epoch, channel, seq, base, repr(document))
+        receipt = self.gateway.message(epoch, channel, seq, base, repr(document))
+        if self.no_pictures and "image" in document["items"][0]:
+            receipt |= {"refused": [[channel, seq, "frame"]]}
+        return receipt
 
     def channels(self):
         return [channel for channel, *_ in self.heard]
@@ -170,6 +174,18 @@ async def test_a_device_says_its_status_then_sends_and_empties_its_outbox(site):
     assert document["items"] == [{"id": "a", "image": {"data": PICTURE}}]
     assert [kind for _, _, kind, _ in site.heard[2:4]] == ["", ""]
     assert not any(retained for *_, retained in site.heard)
+
+
+async def test_an_alert_whose_picture_is_refused_is_said_again_without_it(site):
+    site.no_pictures = True
+    item: dict[str, object] = {"id": "a", "label": "scratch"}
+    async with site.listening():
+        with Device(make_folder(site.broker)) as device:
+            device.put(alert(STAMP, item | {"image": {"data": PICTURE}}), alert(STAMP, item))
+            await until(lambda: site.channels().count("alert") >= 3, "three alerts")
+            await until(lambda: not len(device.outbox), "the outbox is empty")
+    said = [document["items"] for channel, document, *_ in site.heard if channel == "alert"]
+    assert said == [[item | {"image": {"data": PICTURE}}], [item], [item]]
 
 
 async def test_the_status_stays_with_the_broker_for_whoever_comes_later(site):
