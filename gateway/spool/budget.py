@@ -23,8 +23,8 @@ MARGIN_BYTES: Final = 1_048_576
 """Disk space that nothing is admitted into: sizes are estimated, and a batch that is sealed
 grows the file, too. A file that cannot take what its WAL holds is stuck until space returns."""
 LARGEST_BYTES: Final = 524_288
-"""So much is always kept for alerts while there is data that can make room for them: the largest
-message fits, however much of their reserve alerts have taken."""
+"""Room for the largest message: with less than that, there is none. So much is always kept for
+alerts while there is data that can make room for them, whatever they have of their reserve."""
 RELEASE_PERCENT: Final = 5
 """So much more room than the watermark asks for ends a level: it shall not flutter."""
 
@@ -125,7 +125,7 @@ def _disk_room(usage: Usage, disk: Disk, limits: SpoolLimits) -> int:
 def _level(data_room: int, capacity: int, tight_percent: int, before: Level) -> Level:
     margin = capacity * (100 - tight_percent) // 100
     slack = capacity * RELEASE_PERCENT // 100
-    if data_room <= 0:
+    if data_room < LARGEST_BYTES:
         return Level.FULL
     if data_room <= margin or (before is not Level.OK and data_room <= margin + slack):
         return Level.TIGHT

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.model.outcome import MessageClass
-from gateway.spool.budget import Assessment, Level, Usage
+from gateway.spool.budget import LARGEST_BYTES, Assessment, Level, Usage
 from gateway.spool.limits import SpoolLimits
 
 ORDER: Final = (
@@ -54,7 +54,8 @@ def _over_own_budget(usage: Usage, limits: SpoolLimits) -> Iterator[Wish]:
 def _for_room(usage: Usage, assessment: Assessment) -> Iterator[Wish]:
     if assessment.level is not Level.FULL:
         return
-    missing = assessment.capacity * STEP_PERCENT // 100 + 1 - assessment.data_room
+    step = max(LARGEST_BYTES, assessment.capacity * STEP_PERCENT // 100)
+    missing = step + 1 - assessment.data_room
     for message_class in ORDER:
         pays = min(missing, usage.waiting.get(message_class, 0))
         if pays > 0:
