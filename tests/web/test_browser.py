@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from gateway.model.outcome import Outcome
-from gateway.web.status import QueueStatus, SpoolStatus, UplinkStatus
+from gateway.web.status import UplinkStatus
+from tests.simulators.busy_line import busy
 from tests.simulators.site import (
-    NOTHING,
     SiteProgram,
     alert,
     calm,
@@ -62,57 +61,6 @@ FAINT_TEXTS = """() => {
   }
   return [seen, faint];
 }"""
-
-
-def busy() -> SiteProgram:
-    """A line with everything on it: problems, an offline device, pictures, a queue."""
-    now = wall_ms()
-    devices = [device(f"cam-{n:02}", last_seen_ms=now - 700 * n) for n in range(1, 5)]
-    devices[2] = device("cam-03", state="offline", last_seen_ms=now - 252_000)
-    devices.append(device("oven-1", profile="low-power", state="never-seen", last_seen_ms=None))
-    severities = ("critical", "major", "warning", "minor")
-    site = SiteProgram(
-        calm(
-            devices=devices,
-            privacy=["virtual-line"],
-            uplink=UplinkStatus(
-                state="offline", since_ms=now - 3_900_000, parked=0, last_error="connect timed out"
-            ),
-            spool=SpoolStatus(
-                alert=QueueStatus(rows=3, bytes=18_400, oldest_s=41),
-                error_log=NOTHING,
-                result=QueueStatus(rows=1_204, bytes=2_100_000, oldest_s=190),
-                metric=NOTHING,
-                log=QueueStatus(rows=12, bytes=3_000, oldest_s=600),
-            ),
-            alerts=[
-                alert(
-                    n,
-                    label=("scratch", "blob")[n % 2],
-                    device=f"cam-{n % 4 + 1:02}",
-                    severity=severities[n % 4],
-                    score=0.99 - n / 60,
-                    picture=f"/alerts/{n}/0.png",
-                    outcome=Outcome.QUEUED if n < 4 else Outcome.DELIVERED,
-                )
-                for n in range(1, 7)
-            ],
-            problems=[
-                problem(
-                    "uplink-offline",
-                    "uplink",
-                    title="The connection to the cloud is down",
-                    since_ms=now - 3_900_000,
-                    cause="The cloud has not answered for over a minute. The line goes on.",
-                    action="Check the network cable and the router to the outside.",
-                    detail="connect timed out",
-                )
-            ],
-        )
-    )
-    for n in range(1, 7):
-        site.pictures[n, 0] = ("image/png", crop(n))
-    return site
 
 
 @asynccontextmanager
