@@ -17,6 +17,7 @@ from gateway.model.outcome import MessageClass
 from gateway.model.time import SiteTime
 from gateway.spool import counted, rates, trace
 from gateway.spool.budget import ROW_BYTES, WAL_BYTES, Assessment, Bound
+from gateway.spool.counted import Inflow
 from gateway.spool.horizon import Pool, Survival, horizon, losing
 from gateway.spool.lifetime import HOUR_MS
 from gateway.spool.limits import SpoolLimits
@@ -61,12 +62,8 @@ def planned(plan: PlanLimits, message_bytes: int) -> Rates | None:
     )
 
 
-async def measured(db: aiosqlite.Connection, now: SiteTime) -> Rates:
-    """Return the rates of the last day."""
-    rows = await counted.inflow(db, SiteTime(now - rates.WINDOW_H * HOUR_MS))
-    return rates.measured(
-        [(one.hour, one.message_class, one.messages, one.size_bytes) for one in rows], now
-    )
+def _rows(found: Iterable[Inflow]) -> list[tuple[int, MessageClass, int, int]]:
+    return [(one.hour, one.message_class, one.messages, one.size_bytes) for one in found]
 
 
 def free_bytes(folder: Path) -> float:
@@ -124,19 +121,21 @@ async def from_now(
     config: Config,
     db: aiosqlite.Connection,
     contracts: Iterable[Contract],
-    now: SiteTime,
+    times: tuple[SiteTime, SiteTime],
     found: Assessment | None,
 ) -> Reckoning:
     """Reckon with what waits already: an outage that begins, or has begun, now.
 
-    ``found`` is the room as it was seen last.
+    ``times`` are when this process began, and now; ``found`` is the room as it was seen last.
     """
+    began, now = times
     rules = rates.rules(contracts)
     depths = await trace.depths(db)
     held = {one: Held(depth.rows, depth.size_bytes, depth.oldest) for one, depth in depths.items()}
     plan = planned(config.plan, config.intake.planned_message_bytes)
     # What really comes in is the better guess once there is any; a plan is for before.
-    of = await measured(db, now)
+    inflow = await counted.inflow(db, SiteTime(now - rates.WINDOW_H * HOUR_MS))
+    of = rates.measured(_rows(inflow), now, began)
     if of.source is Source.UNKNOWN and plan is not None:
         of = plan
     in_all, bound = config.spool.bytes_max, Bound.BUDGET
@@ -175,9 +174,7 @@ async def _seen(spool_db: Path) -> Rates:
         return Rates()
     try:
         async with aiosqlite.connect(f"file:{quote(str(spool_db))}?mode=ro", uri=True) as db:
-            rows = await counted.inflow(db, SiteTime(0))
-            newest = max((one.hour for one in rows), default=0)
-            return await measured(db, SiteTime((newest + 1) * HOUR_MS))
+            return rates.whole_hours(_rows(await counted.inflow(db, SiteTime(0))))
     except sqlite3.Error:  # a queue of an older release, or one that only root may read
         return Rates()
 

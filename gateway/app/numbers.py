@@ -52,9 +52,13 @@ class Numbers:
     shares: Shares
     exposition: Exposition = field(default_factory=Exposition)
     meter: Meter = field(default_factory=Meter)
+    began: SiteTime = field(init=False)
     offline_ms: int = 0
     """Time without the cloud since this process began."""
     _looked: SiteTime | None = None
+
+    def __post_init__(self) -> None:
+        self.began = self.fleet.clock.site()
 
     async def run(self) -> NoReturn:
         """Write down once a minute what changed, until cancelled."""
@@ -111,9 +115,8 @@ class Numbers:
         fleet = self.fleet
         used = {device.profile for device in fleet.devices.values()} or set(fleet.catalogue)
         contracts = [found[1].contract for name, found in fleet.catalogue.items() if name in used]
-        return await horizon.from_now(
-            fleet.config, self.reader, contracts, fleet.clock.site(), self.space.found
-        )
+        times = self.began, fleet.clock.site()
+        return await horizon.from_now(fleet.config, self.reader, contracts, times, self.space.found)
 
     def wear(self) -> WearStatus:
         """Return what the disk had to take."""

@@ -106,13 +106,14 @@ class Site:
 
     async def metrics(self) -> bytes:
         """Return what Prometheus is told."""
+        status = await self.status()
         beside = Beside(
             wall_ms=self.clock.wall(),
             offline_s=self.numbers.offline_ms / 1_000,
             written_bytes=self.numbers.meter.total_bytes,
             free_bytes=free_bytes(Path(self.fleet.config.site.state_dir)),
         )
-        told = samples(await self.status(), self.register, beside)
+        told = samples(status, self.register, beside)
         return self.numbers.exposition.text(told)
 
     async def _devices(self) -> list[DeviceStatus]:

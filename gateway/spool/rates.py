@@ -14,7 +14,8 @@ from gateway.spool.lifetime import HOUR_MS, lifetime
 WINDOW_H: Final = 24
 """A day holds every shift; the rate of an hour says little about the night."""
 WHOLE_HOURS_MIN: Final = 2
-SHORTEST_H: Final = 0.25
+SHORTEST_H: Final = 0.1
+"""A burst in the first minutes shall not be taken for a rate."""
 
 
 class Source(Enum):
@@ -59,20 +60,42 @@ class Held:
     oldest: SiteTime | None = None
 
 
-def measured(rows: Iterable[tuple[int, MessageClass, int, int]], now: SiteTime) -> Rates:
+def measured(
+    rows: Iterable[tuple[int, MessageClass, int, int]], now: SiteTime, began: SiteTime
+) -> Rates:
     """Return the rates of ``rows``, (hour, class, messages, bytes), the hour of ``now`` included.
 
-    The first hour is whole only where an earlier one is known, so it is left out when enough
-    others are there.
+    ``began`` is when this process began to count. Of the first hour that is known nobody
+    knows how much of it was counted, unless it is that of ``began``.
     """
-    known = sorted(rows, key=lambda row: row[0])
+    known = list(rows)
     hours = sorted({hour for hour, *_ in known})
     if not hours:
         return Rates()
-    first = hours[1] if len(hours) > WHOLE_HOURS_MIN else hours[0]
-    spent_h = max(SHORTEST_H, now / HOUR_MS - first)
+    first: float = hours[0]
+    if hours[0] == began // HOUR_MS:
+        first = began / HOUR_MS
+    elif len(hours) > 1:
+        first = hours[1]
+    return _over(known, int(first), max(SHORTEST_H, now / HOUR_MS - first))
+
+
+def whole_hours(rows: Iterable[tuple[int, MessageClass, int, int]]) -> Rates:
+    """Return the rates of the last day's whole hours, of a queue that nobody may be counting.
+
+    Whether the first and the last known hour are whole cannot be told, so they do not count.
+    """
+    known = list(rows)
+    hours = sorted({hour for hour, *_ in known})
+    if len(hours) <= WHOLE_HOURS_MIN:
+        return Rates()
+    first, end = max(hours[1], hours[-1] - WINDOW_H), hours[-1]
+    return _over([row for row in known if row[0] < end], first, end - first)
+
+
+def _over(rows: Iterable[tuple[int, MessageClass, int, int]], first: int, spent_h: float) -> Rates:
     total: dict[MessageClass, tuple[int, int]] = {}
-    for hour, message_class, messages, size in known:
+    for hour, message_class, messages, size in rows:
         if hour >= first:
             before = total.get(message_class, (0, 0))
             total[message_class] = before[0] + messages, before[1] + size

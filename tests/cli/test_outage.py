@@ -94,7 +94,7 @@ def test_without_a_plan_the_rates_that_the_queue_has_seen_count(site: Path, caps
         db.executemany("INSERT INTO inflow VALUES (?, ?, ?, ?)", rows)
     assert check(site, "--outage", "72h", "--json") == 3
     (loss,) = document(capsys)["losses"]
-    assert loss.startswith("outage of 3 days, rates measured over 23 h: result 100 an hour")
+    assert loss.startswith("outage of 3 days, rates measured over 22 h: result 100 an hour")
 
 
 def test_a_queue_that_cannot_be_read_is_no_rate_and_no_crash(site: Path, capsys):

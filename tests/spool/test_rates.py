@@ -16,6 +16,7 @@ from gateway.spool.rates import (
     planned,
     rules,
     settled,
+    whole_hours,
 )
 
 ALERT, ERROR_LOG, RESULT, METRIC, LOG = MessageClass
@@ -25,24 +26,43 @@ def at(hour: float) -> SiteTime:
     return SiteTime(int(hour * HOUR_MS))
 
 
+LONG_AGO = at(1)
+
+
 def test_a_rate_is_what_came_in_since_the_first_whole_hour():
     rows = [(100, RESULT, 1, 1), (101, RESULT, 100, 5_000), (102, RESULT, 50, 2_500)]
-    assert measured(rows, at(102.5)) == Rates(
+    assert measured(rows, at(102.5), LONG_AGO) == Rates(
         Source.MEASURED, 1.5, {RESULT: Rate(150 / 1.5, 7_500 / 1.5)}
     )
 
 
+def test_a_process_that_began_within_the_hour_counts_from_then_on():
+    """It took the whole hour for granted, and promised fifty times too much."""
+    rows = [(100, RESULT, 60, 6_000)]
+    found = measured(rows, at(100.75), at(100.5))
+    assert (found.hours, found.of) == (0.25, {RESULT: Rate(240, 24_000)})
+
+
 def test_hours_in_which_nothing_came_count_too():
     rows = [(98, ALERT, 9, 9), (99, ALERT, 9, 9), (100, ALERT, 10, 1_000)]
-    assert measured(rows, at(119)).of == {ALERT: Rate(19 / 20, 1_009 / 20)}
+    assert measured(rows, at(119), LONG_AGO).of == {ALERT: Rate(19 / 20, 1_009 / 20)}
 
 
 def test_the_first_minutes_do_not_make_a_rate_without_end():
-    assert measured([(100, LOG, 5, 100)], at(100.001)).of == {LOG: Rate(20, 400)}
+    found = measured([(100, LOG, 5, 100)], at(100.001), at(100))
+    assert found.of[LOG].bytes_per_h <= 1_000
 
 
 def test_without_a_count_no_rate_is_known():
-    assert measured([], at(100)) == Rates(Source.UNKNOWN, 0, {})
+    assert measured([], at(100), LONG_AGO) == Rates(Source.UNKNOWN, 0, {})
+    assert whole_hours([]) == Rates(Source.UNKNOWN, 0, {})
+
+
+def test_of_a_queue_that_rests_only_whole_hours_count():
+    rows = [(hour, LOG, 10, 100) for hour in range(60, 100)]
+    assert whole_hours(rows) == Rates(Source.MEASURED, 24, {LOG: Rate(10, 100)})
+    assert whole_hours(rows[:3]) == Rates(Source.MEASURED, 1, {LOG: Rate(10, 100)})
+    assert whole_hours(rows[:2]).source is Source.UNKNOWN
 
 
 def test_a_plan_counts_as_soon_as_it_names_one_class():
