@@ -3,9 +3,13 @@
 import argparse
 from collections.abc import Iterator
 
+import msgspec
+
 from gateway.cli.asking import EXIT_CODES, Document, answered
 from gateway.cli.client import document
 from gateway.cli.where import Commands, add_config
+from gateway.web import words
+from gateway.web.status import Status
 
 
 def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -34,6 +38,11 @@ def _lines(status: Document) -> Iterator[str]:
     for name, depth in status["spool"].items():
         oldest = "" if depth["oldest_s"] is None else f", oldest {depth['oldest_s']:.0f} s"
         yield f"queue   {name:7} {depth['rows']:>8,} waiting, {depth['bytes']:>12,} bytes{oldest}"
+    whole = msgspec.convert(status, Status)
+    if whole.room is not None:
+        yield f"room    {words.room(whole.room)}"
+    yield f"horizon {words.survives(whole.horizon)}"
+    yield f"wear    {words.wear(whole.wear)}"
     for device in status["devices"]:
         marks = f"alert {device['alert']}, data {device['data']}"
         yield f"device  {device['id']:24} {device['state']:11} {device['access']:12} {marks}"
