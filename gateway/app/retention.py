@@ -40,6 +40,7 @@ class Retention:
     _told: Told = field(default_factory=Told)
     _until: SiteTime | None = None
     """Up to when everything that was due is gone."""
+    _swept: asyncio.Event = field(default_factory=asyncio.Event)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """What went is told after its commit: no proof may be made in between."""
 
@@ -50,18 +51,21 @@ class Retention:
             ended = await self.sweep_once(self._told)
             if ended < EXPIRED_A_SWEEP_MAX:
                 self._until = now
+                self._swept.set()
             return ended
 
     async def run(self) -> NoReturn:
-        """Prove until cancelled, and once more then."""
+        """Prove until cancelled, and once more then; first when this process has swept."""
         try:
+            await self._swept.wait()  # else one that was off for days begins with what is left
             while True:
                 await self.prove()
                 self.voices.written("state.db")
                 await self.clock.sleep(PROVED_EVERY_S)
         except asyncio.CancelledError:
             with contextlib.suppress(sqlite3.Error):  # else the next start's entry says it
-                await self.prove()
+                if self._swept.is_set():
+                    await self.prove()
             raise
 
     async def prove(self) -> None:

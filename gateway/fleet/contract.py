@@ -223,6 +223,13 @@ def _aggregate_notes(sheet: Sheet) -> Iterator[Finding]:
 
 def _notes(sheet: Sheet) -> Iterator[Finding]:
     yield from _aggregate_notes(sheet)
+    alerts = sheet.get("alert", "leaves", default=_ALERT.leaves)
+    if sheet.get("result", "mechanism") == "aggregate-dp" and alerts is True:
+        yield sheet.finding(
+            ("result", "mechanism"),
+            "alerts leave row by row: what of the results an alert tells is not protected by "
+            "the noise of aggregates, and must not be called so",
+        )
     if sheet.get("result", "rows_leave") is True:
         yield sheet.finding(
             ("result", "rows_leave"),

@@ -137,6 +137,21 @@ async def test_an_entry_that_could_not_be_stored_is_made_the_next_time(house: Ho
     assert (said["messages"], said["contract"]) == (1, BRIEF.sha256)
 
 
+async def test_no_proof_is_made_before_the_first_sweep(house: House):
+    """After days without power, the first entry would say how much is left."""
+    await house.plant.send("metric", METRIC, contract=BRIEF)
+    running = asyncio.create_task(house.retention.run())
+    await house.plant.clock.step(24 * HOUR_S)
+    assert await house.entries() == []
+    await house.retention.sweep()
+    await house.plant.clock.step(1)
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    (daily,) = await house.entries("all")
+    assert daily["left"] == 0
+
+
 async def test_a_stop_enters_what_went(house: House):
     await house.plant.send("metric", METRIC, contract=BRIEF)
     running = asyncio.create_task(house.retention.run())

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.fleet.contract import parse_contract
+from gateway.fleet.contract import SiteDefault, parse_contract, parse_default
 from gateway.fleet.document import read
 from gateway.fleet.findings import FINDINGS_MAX, Unusable
 from gateway.fleet.profile import parse_profile
@@ -201,8 +201,16 @@ PIECES = st.sampled_from(
 )
 
 
+ABOVE = SiteDefault({"result": {"kept_h": 5}, "log": {"leaves": False}}, b"above")
+
+
 def judged(text: str | bytes) -> None:
-    for result in (parse_profile(text, "f", "x"), parse_contract(text, "f", "x")):
+    for result in (
+        parse_profile(text, "f", "x"),
+        parse_contract(text, "f", "x"),
+        parse_contract(text, "f", "x", ABOVE),
+        parse_default(text, "f"),
+    ):
         if isinstance(result, Unusable):
             assert result.findings
             assert all(finding.line >= 1 for finding in result.findings)

@@ -198,6 +198,15 @@ def test_aggregates_that_nobody_makes_yet_are_noted_where_they_are_declared() ->
     assert contract_notes(HEAD, "contract.yaml", default(text)) == ()
 
 
+def test_rows_that_tell_of_an_aggregate_are_noted() -> None:
+    text = "result: {mechanism: aggregate-dp}\n"
+    first, second = contract_notes(HEAD + text, "contract.yaml")
+    assert first.field == second.field == "result.mechanism"
+    assert {"alerts leave row by row" in one.message for one in (first, second)} == {True, False}
+    closed = f"{text}alert: {{leaves: false}}\n"
+    assert len(contract_notes(HEAD + closed, "contract.yaml")) == 1
+
+
 def test_words_that_are_listed_are_no_free_text() -> None:
     field = "fields: {z: {type: string, items: [alert], leaves: true, words: [left, right]}}\n"
     assert contract_notes(HEAD + field, "contract.yaml") == ()
