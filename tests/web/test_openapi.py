@@ -10,7 +10,10 @@ from aiohttp import web
 from gateway.app import control
 from gateway.app.asked import Asked
 from gateway.app.audited import AuditLog
+from gateway.app.backup import Backups
 from gateway.app.contracts import Contracts
+from gateway.app.rekeying import Rekeying
+from gateway.app.restored import Restores
 from gateway.app.trusted_clock import TrustedClock
 from gateway.web.http import STATIC, Routes, load_page
 from gateway.web.picture import SIGNATURES
@@ -68,6 +71,9 @@ async def test_every_route_of_the_control_socket_is_documented_and_no_other():
         *Asked(nothing).routes(),
         *AuditLog(nothing, nothing, nothing, nothing, nothing).routes(),
         *Contracts(nothing).routes(),
+        *Rekeying(nothing, nothing, nothing, nothing, nothing, nothing, nothing).routes(),
+        *Backups(nothing, nothing, nothing, nothing).routes(),
+        *Restores(nothing, nothing, nothing).routes(),
     ]  # as in app/run.py
     served = routes(control.Routes(nothing, nothing, nothing, more).application())
     assert served == with_heads(documented("control"))
