@@ -7,6 +7,7 @@ from typing import Final
 from gateway.health import metric
 from gateway.health.metric import Family, Kind, Sample
 from gateway.health.register import Register
+from gateway.model.outcome import Outcome
 from gateway.web.status import Status
 
 ENDED: Final = "messages_ended_total:"
@@ -75,6 +76,8 @@ def _kept(counters: Mapping[str, int]) -> Iterator[Sample]:
         for name, value in counters.items():
             if name.startswith(prefix):
                 message_class, _, rest = name.removeprefix(prefix).partition(":")
+                if rest == Outcome.PARKED.value:
+                    continue  # no counter: an operator can still retry or drop them
                 yield Sample(family, (message_class, rest), value)
 
 

@@ -90,6 +90,7 @@ DECLARED: Final = _counter(
 BATCHES: Final = _counter("uplink_batches_total", "Batches sent, by what came of it.", "answer")
 ROWS: Final = _counter("uplink_rows_total", "Rows delivered to the cloud.", "class")
 BYTES: Final = _counter("uplink_bytes_total", "Bytes of batches delivered to the cloud.")
+RESENT: Final = _counter("uplink_resent_total", "Batches sent that may have come before.")
 BROKER_REFUSED: Final = _counter(
     "broker_refused_total", "What the broker refused, as it says in its log.", "reason"
 )
@@ -107,6 +108,7 @@ COUNTED: Final[Mapping[str, Family]] = {
     "uplink_batches_total": BATCHES,
     "uplink_rows_total": ROWS,
     "uplink_bytes_total": BYTES,
+    "uplink_resent_total": RESENT,
     "broker_refused_total": BROKER_REFUSED,
 }
 """The running counters of the services, and the family that each is told as."""

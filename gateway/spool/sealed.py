@@ -183,22 +183,27 @@ def reseal(
 def hold_parked(db: sqlite3.Connection, now: SiteTime, *, kept_h: int, bytes_max: int) -> int:
     """Hold what is parked within its time and size; return how many batches were dropped.
 
-    Nobody decided about them: what was kept for ``kept_h`` has expired, and above
-    ``bytes_max`` the oldest are shed. A bounded number at a time.
+    Nobody decided about them: what was parked for ``kept_h``, or has outlived what its
+    contract keeps, has expired; above ``bytes_max`` the oldest are shed. A bounded number
+    at a time.
     """
     rows = db.execute(
-        "SELECT sha256, coalesce(parked_ms, sealed_ms), length(body) + "
-        "(SELECT coalesce(sum(size_bytes), 0) FROM message WHERE batch = sha256) FROM batch "
-        "WHERE parked IS NOT NULL ORDER BY coalesce(parked_ms, sealed_ms), number"
+        "SELECT sha256, coalesce(parked_ms, sealed_ms) AS since_ms, length(body) + "
+        "(SELECT coalesce(sum(size_bytes), 0) FROM message WHERE batch = sha256), "
+        # Alerts that leave have no time of their own: then only the first rule holds.
+        "(SELECT iif(count(*) = count(expires_ms), max(expires_ms), NULL) "
+        "FROM message WHERE batch = sha256) "
+        "FROM batch WHERE parked IS NOT NULL ORDER BY since_ms, number"
     ).fetchall()
     left_bytes = sum(row[2] for row in rows)
     dropped = 0
-    for sha256, since, size_bytes in rows:
-        expired = now - since >= kept_h * HOUR_MS
-        if dropped == DROPPED_A_SWEEP_MAX or not (expired or left_bytes > bytes_max):
+    for sha256, since, size_bytes, expires in rows:
+        expired = now - since >= kept_h * HOUR_MS or (expires is not None and expires <= now)
+        if dropped == DROPPED_A_SWEEP_MAX:
             break
-        outcome = Outcome.EXPIRED if expired else Outcome.SHED
-        store.drop_parked(db, sha256, outcome, now, why="parked")
-        left_bytes -= size_bytes
-        dropped += 1
+        if expired or left_bytes > bytes_max:
+            outcome = Outcome.EXPIRED if expired else Outcome.SHED
+            store.drop_parked(db, sha256, outcome, now, why="parked")
+            left_bytes -= size_bytes
+            dropped += 1
     return dropped

@@ -54,7 +54,7 @@ class UplinkLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parked_bytes_max: Annotated[int, msgspec.Meta(ge=1_048_576, le=1_099_511_627_776)] = 67_108_864
     """Bytes of parked batches and their messages; beyond it the oldest are shed."""
     parked_kept_h: Annotated[int, msgspec.Meta(ge=1, le=8_760)] = 720
-    """After so many hours a parked batch that nobody decided about has expired."""
+    """So many hours, or as long as its contract keeps its messages, a parked batch waits."""
 
     def __post_init__(self) -> None:
         """Require what an uplink needs together.

@@ -81,7 +81,7 @@ async def test_a_parked_batch_is_sent_again_as_the_same_bytes_and_marked(plant: 
 
 
 async def test_a_sweep_holds_what_is_parked_within_its_time(plant: Plant):
-    await plant.send("result", RESULT_ITEM)
+    await plant.send("alert", alert_item())
     batch = await plant.sealed()
     await plant.queue.park(batch.sha256, "422")
     await plant.clock.step(719 * 3600)

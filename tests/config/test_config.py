@@ -100,6 +100,16 @@ def test_the_broker_listens_where_it_is_told():
             "uplink: url 'http://c.example' is not of the form https",
         ),
         (SITE + "[uplink]\nurl = 'https://c.example'", "uplink: ca_file is missing"),
+        (
+            SITE + "[[uplink.window]]\nfrom = '22:00'\nto = '22:00'",
+            "uplink.window[0]: from and to are both 22:00: such a window holds no minute",
+        ),
+        (
+            SITE + "[[uplink.window]]\nfrom = '22:00'\nto = '06:00'\nclasses = ['metric']",
+            "uplink.window[0].classes[0]: Invalid enum value 'metric'",
+        ),
+        (SITE + "timezone = 'Mars/Olympus'", "site.timezone: 'Mars/Olympus' is no IANA time zone"),
+        (SITE + "timezone = '../../etc/passwd'", "site.timezone: '../../etc/passwd' is no IANA"),
         (SITE + "[web]\nport = 70000", "web.port: Expected `int` <= 65535"),
         (SITE + "[web]\naddress = '0.0.0.0'", "web.address: no such key"),
         ("[site\n", "no valid TOML: Expected ']'"),

@@ -38,6 +38,7 @@ def busy() -> tuple[Status, Register]:
         horizon=HorizonStatus("measured", 24, 31.0, 31.0, [alerts]),
         counters={
             "messages_ended_total:alert:delivered": 7,
+            "messages_ended_total:alert:parked": 2,
             "messages_dropped_total:data:dead-lettered:contract": 2,
         },
     )
@@ -46,6 +47,7 @@ def busy() -> tuple[Status, Register]:
     register.count("uplink_rows_total", 5, message_class="alert")
     register.count("uplink_batches_total", 1, answer="delivered")
     register.count("uplink_bytes_total", 900)
+    register.count("uplink_resent_total", 1)
     register.count("messages_duplicate_total", 1)
     register.count("messages_declared_lost_total", 1)
     register.count("pictures_kept_total", 1, reason="frame")
@@ -74,6 +76,7 @@ def test_promtool_finds_no_fault_in_the_exposition():
 def test_the_queue_s_counters_keep_class_outcome_and_reason_apart():
     lines = told().splitlines()
     assert 'site_gateway_messages_ended_total{class="alert",outcome="delivered"} 7.0' in lines
+    assert not [line for line in lines if "parked" in line and "ended" in line], "it can shrink"
     reason = 'reason="dead-lettered:contract"'
     assert f'site_gateway_messages_dropped_total{{class="data",{reason}}} 2.0' in lines
 

@@ -164,12 +164,23 @@ async def test_above_its_bytes_the_oldest_of_what_is_parked_is_shed_and_counted(
 
 
 async def test_what_nobody_decides_about_expires_in_the_end(engine, reader):
-    await seal(engine, "old", LOG, 1)
+    await seal(engine, "old", ALERT, 1)
     await engine.write(store.park, "old", "no", NOW)
     assert await hold(engine, NOW + 720 * HOUR_MS - 1) == 0
     assert await hold(engine, NOW + 720 * HOUR_MS) == 1
     assert await outcomes(reader) == {1: ("expired", "old")}
     assert await sealed.parked(reader) == []
+
+
+async def test_what_is_parked_is_kept_no_longer_than_its_contract_says(engine, reader):
+    await seal(engine, "results", RESULT, 1)
+    await seal(engine, "alerts", ALERT, 2)
+    for sha256 in ("alerts", "results"):
+        await engine.write(store.park, sha256, "no", SiteTime(NOW + HOUR_MS))
+    kept_ms = OPEN.contract.result.kept_h * HOUR_MS
+    assert await hold(engine, NOW + kept_ms - 1) == 0
+    assert await hold(engine, NOW + kept_ms) == 1
+    assert await outcomes(reader) == {1: ("expired", "results"), 2: ("parked", "alerts")}
 
 
 async def test_a_batch_that_is_tried_again_and_refused_again_is_parked_with_the_new_reason(
