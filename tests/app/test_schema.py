@@ -65,7 +65,7 @@ async def test_new_data_and_the_previous_releases_program_serve(path: Path):
         await plant.queue.sweep()
         assert await plant.outcomes() == [
             (1, "delivered"),
-            (2, "parked"),
+            (2, "expired"),
             (3, "delivered"),
             (4, "expired"),
         ]
