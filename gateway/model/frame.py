@@ -34,6 +34,7 @@ JPEG_SIZES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to
 JPEG_ALONE: Final = frozenset((0x01, *range(0xD0, 0xD8)))  # markers without a length
 JPEG_SCAN: Final = 0xDA
 JPEG_FILL: Final = 0xFF
+JPEG_SEGMENTS_MAX: Final = 1_024
 UNREADABLE_BYTES_MAX: Final = 4_096
 """A picture that cannot be read stays at the site while it is too small to show much."""
 FREIGHT_BYTES_A_PIXEL: Final = 8  # four channels of 16 bits
@@ -102,7 +103,9 @@ def _png_pixels(data: bytes) -> int | None:
 def _jpeg_pixels(data: bytes) -> int | None:
     """Return the largest size that a header before the first scan states."""
     at, largest = 2, 0
-    while at + 4 <= len(data) and data[at] == JPEG_FILL:
+    for _ in range(JPEG_SEGMENTS_MAX):  # a real one has dozens, and a hostile one tens of thousands
+        if at + 4 > len(data) or data[at] != JPEG_FILL:
+            break
         kind = data[at + 1]
         if kind == JPEG_FILL or kind in JPEG_ALONE:
             at += 1 if kind == JPEG_FILL else 2

@@ -77,6 +77,15 @@ def test_bytes_that_cannot_be_read_are_taken_for_a_frame(data: bytes):
     assert frame_in(VGA, [Image("image/jpeg", data)]) is Frame.UNREADABLE
 
 
+def test_a_header_without_end_is_not_read_to_its_end():
+    """Each segment takes time on the loop that answers alerts."""
+    segment = b"\xff\xe0\x00\x02"
+    size = jpeg(PART).data[2:]  # with the header that states it
+    assert pixels(b"\xff\xd8" + 100 * segment + size) == PART[0] * PART[1]
+    assert pixels(b"\xff\xd8" + 60_000 * segment + size) is None
+    assert pixels(b"\xff\xd8" + 60_000 * b"\xff" + size) is None
+
+
 @given(st.binary(max_size=400))
 def test_any_bytes_have_a_size_or_none(data: bytes):
     for head in (b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"):
