@@ -54,9 +54,11 @@ class Keys:
         """Where the key-encryption key lies."""
         return kek_files.path_of(self.folder, self.wrapping.kek.name)
 
-    def set_aside(self) -> bool:
-        """Return whether a queue lies beside that was set aside, sealed under older keys."""
-        return any(self.folder.parent.glob(SET_ASIDE))
+    def set_aside(self) -> set[int]:
+        """Return the lives of the queues that were set aside and still lie there."""
+        names = (path.name.removesuffix("-wal") for path in self.folder.parent.glob(SET_ASIDE))
+        numbers = (name.rpartition("-")[2] for name in names)
+        return {int(number) for number in numbers if number.isdecimal()}
 
 
 def begin(

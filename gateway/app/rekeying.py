@@ -37,6 +37,7 @@ from gateway.model.problem import Raised
 from gateway.model.sealed import SealedTable
 from gateway.model.time import Clock, Instant
 from gateway.spool import resealing as spool_tables
+from gateway.store import lives
 from gateway.store.resealing import look, reseal
 from gateway.store.sqlite import Engine
 
@@ -195,9 +196,8 @@ class Rekeying:
             if PLAIN not in used:
                 await self.state.write(keystore.raise_floor, keystore.PLAIN_ENDED, 1)
                 self.keys.cipher.forget(PLAIN)
-            if self.keys.set_aside():
-                return  # a queue that was set aside may still be read by hand
-            unused = await self.state.write(_drop_unused, oldest_kept, used)
+            aside = await asyncio.to_thread(self.keys.set_aside)
+            unused = await self.state.write(_drop_unused, oldest_kept, used, aside)
             if unused:
                 self.point("data-keys-dropped")
             for number in unused:
@@ -253,11 +253,17 @@ def _retired(db: sqlite3.Connection) -> int:
     return keystore.floors(db).get(keystore.RETIRED, PLAIN)
 
 
-def _drop_unused(db: sqlite3.Connection, oldest_kept: int, used: set[int]) -> list[int]:
+def _drop_unused(
+    db: sqlite3.Connection, oldest_kept: int, used: set[int], aside: set[int]
+) -> list[int]:
+    # A queue that was set aside may still be read by hand, with the keys of its time.
+    ended = [life.ended for life in lives.of(db, aside) if life.ended is not None]
     unused = [
         one.number
         for one in keystore.data_keys(db)
-        if one.number < oldest_kept and one.number not in used
+        if one.number < oldest_kept
+        and one.number not in used
+        and not (aside and one.created <= max(ended, default=one.created))
     ]
     keystore.drop(db, unused)
     return unused

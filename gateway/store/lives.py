@@ -5,6 +5,7 @@ ends when its file is set aside, is gone, or has lost what it had committed.
 """
 
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import aiosqlite
@@ -66,6 +67,12 @@ def forget(state: sqlite3.Connection, kept: int) -> None:
         "DELETE FROM spool_file WHERE generation <= (SELECT max(generation) FROM spool_file) - ?",
         (kept,),
     )
+
+
+def of(state: sqlite3.Connection, generations: Collection[int]) -> list[Life]:
+    """Return these lives, as far as they are known."""
+    rows = state.execute(f"SELECT {_COLUMNS} FROM spool_file")  # noqa: S608 -- a constant
+    return [life for life in map(_life, rows) if life.generation in generations]
 
 
 def ended_after(state: sqlite3.Connection, since: SiteTime) -> list[int]:

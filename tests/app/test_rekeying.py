@@ -11,6 +11,7 @@ from gateway.app import rekeying
 from gateway.identity.keyring import YOUNG_MS, KeyringError
 from gateway.identity.problems import KEK_ON_DISK
 from gateway.intake import deadletters
+from gateway.store import lives
 from gateway.store.resealing import STEP_ROWS_MAX
 from tests.support.vault import KilledError, Vault
 
@@ -173,9 +174,26 @@ async def test_a_key_without_values_is_dropped_and_one_with_values_is_kept(vault
 async def test_no_key_is_dropped_while_a_queue_that_was_set_aside_lies_there(vault: Vault):
     old = vault.keys.cipher.current
     (vault.folder / "spool.db.aside-1").write_bytes(b"")
-    stored = await vault.rekeying.rotate()
+    await vault.state.write(lives.end, 1, vault.clock.site(), "spool.db.aside-1")
+    vault.clock._elapsed_s += 60
+    newer = await vault.rekeying.rotate()
+    newest = await vault.rekeying.rotate()
     await walked(vault)
-    assert await vault.data_keys() == [old, stored.number]
+    assert await vault.data_keys() == [old, newest.number], "a key that came later served no such"
+    (vault.folder / "spool.db.aside-1").unlink()
+    await walked(vault)
+    assert await vault.data_keys() == [newest.number]
+    assert old < newer.number < newest.number
+
+
+async def test_every_key_is_kept_while_nobody_knows_how_old_a_queue_is_that_was_set_aside(
+    vault: Vault,
+):
+    old = vault.keys.cipher.current
+    (vault.folder / "spool.db.aside-9-wal").write_bytes(b"")
+    newest = await vault.rekeying.rotate()
+    await walked(vault)
+    assert await vault.data_keys() == [old, newest.number]
 
 
 async def test_a_worn_data_key_is_renewed_without_a_rotation(vault: Vault):

@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.app.message import SpoolSide
 from gateway.app.offline import SPOOL_MIGRATIONS
-from gateway.intake.store import Bounds, admit
+from gateway.intake.deadletters import Bounds
+from gateway.intake.store import admit
 from gateway.model.cipher import PLAIN, Cipher
 from gateway.model.outcome import MessageClass
 from gateway.model.room import boundless
