@@ -219,7 +219,7 @@ def _broker_start(
             fleet.access(), password=password, salt=os.urandom(12), topics=fleet.topics_of
         )
         conf = write_files(files.places.broker, fleet.config.broker, certificates, access, at)
-        return await Mosquitto.start(conf, at, ear)
+        return await Mosquitto.start(conf, at, ear, fleet.config.broker.memory_bytes_max)
 
     return begin
 

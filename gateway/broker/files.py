@@ -46,7 +46,6 @@ def mosquitto_conf(limits: BrokerLimits, paths: Paths) -> str:
         "max_inflight_messages 100",
         f"max_queued_messages {limits.max_queued_messages}",
         f"max_queued_bytes {limits.max_queued_bytes}",
-        f"memory_limit {limits.memory_bytes_max}",  # what QoS 0 queues up is bounded by count only
         "max_keepalive 120",
         "sys_interval 10",
         "log_dest stderr",

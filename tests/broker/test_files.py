@@ -54,14 +54,14 @@ def test_the_bounds_are_those_of_the_configuration():
         max_packet_bytes=300_000,
         max_queued_messages=101,
         max_queued_bytes=2_000_000,
-        memory_bytes_max=70_000_000,
         max_connections=7,
     )
     lines = settings(limits)
     assert "max_packet_size 300000" in lines
     assert "max_queued_messages 101" in lines
     assert "max_queued_bytes 2000000" in lines
-    assert "memory_limit 70000000" in lines
+    # It counts wrongly what dynamic-security frees, and then refuses everything (docs/noise.md).
+    assert not any("memory_limit" in line for line in lines)
     assert "max_connections 7" in lines
     assert "listener 1 ::1" in lines
 

@@ -135,7 +135,8 @@ def test_a_queue_that_cannot_hold_what_all_devices_may_have_under_way_is_refused
 
 
 def test_a_larger_window_is_fine_where_the_queue_is_larger_too():
-    queue = "[broker]\nmax_queued_messages = 500000\nmax_queued_bytes = 1024000000\nmemory_bytes_max = 2048000000"
+    queue = "[broker]\nmax_queued_messages = 500000\nmax_queued_bytes = 1024000000"
+    queue += "\nmemory_bytes_max = 2048000000"
     assert parsed(f"{SITE}[intake]\nwindow = 1000\n{queue}").intake.window == 1000
 
 

@@ -7,10 +7,12 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.broker.dynsec import Dynsec
+from gateway.broker.limits import BrokerLimits
 from gateway.broker.roles import CONTROL_LINK
 from gateway.model.access import Access
 from gateway.model.identity import DeviceId
 from tests.support.broker import CAM_01, CAM_02, Broker
+from tests.support.ports import free_port
 from tests.support.raw_mqtt import NO_SUBSCRIBER, NOT_AUTHORISED
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
@@ -66,3 +68,12 @@ async def test_a_new_device_may_use_its_map_at_once_and_not_in_quarantine() -> N
         await control.change(CAM_01, Access.ADMITTED)
         with broker.client("cam-01") as device:
             assert device.publish("cam/cam-01/alarm", b"x") == ALLOWED
+
+
+async def test_many_devices_are_added_while_the_brokers_memory_is_bounded() -> None:
+    """mosquitto's own memory_limit ends the gateway's connection here after a few of them."""
+    limits = BrokerLimits(port=free_port(), listen="127.0.0.1", memory_bytes_max=2**26)
+    async with Broker(limits=limits) as broker, dynsec(broker) as control:
+        for number in range(40):
+            await control.add(DeviceId(f"dev-{number}"), Access.ADMITTED)
+        assert len(await control.granted()) >= 42

@@ -57,7 +57,9 @@ class Broker:
         certificates = Certificates(self.bench.ca, self._server.certificate, self._server.key)
         access = document(self.devices, password=PASSWORD, salt=os.urandom(12))
         conf = write_files(self.folder / "broker", self.limits, certificates, access, self.socket)
-        self._running = await Mosquitto.start(conf, self.socket)
+        self._running = await Mosquitto.start(
+            conf, self.socket, memory_bytes_max=self.limits.memory_bytes_max
+        )
         for _ in range(int(START_LIMIT_S / 0.02)):
             if self._running.serves():
                 return self._running
