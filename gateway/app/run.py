@@ -123,7 +123,7 @@ async def _serve(
             voices,
             lambda: queue.under_way,
         )
-        queue.space = space
+        queue.space, files.state.relief = space, space.relieve
         password = _password(config)
         socket_path = Path(config.broker.socket or files.places.runtime / "broker.sock")
         warden = await watching(fleet, voices, config.intake)
@@ -135,7 +135,7 @@ async def _serve(
         }
         if config.broker.mode == "managed":
             ear = Ear(clock, voices.register.count)
-            begin = _broker_start(files, fleet, socket_path, password, ear)
+            begin = space.relieving(_broker_start(files, fleet, socket_path, password, ear))
             jobs["broker"] = broker_service.keep(begin, seen, clock=clock, report=voices.report)
 
         uplink = await _uplink(config, queue, voices, files.clock.witness, stack)

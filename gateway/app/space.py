@@ -9,14 +9,15 @@ import asyncio
 import logging
 import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import NoReturn, Protocol
+from typing import NoReturn, Protocol, TypeVar
 
 from gateway.app.bell import Bell
-from gateway.app.refusal import judge
+from gateway.app.refusal import FULL_BYTES, PRIMARY_CODE, judge
 from gateway.app.voices import Voices
 from gateway.model.allowance import Allowance
+from gateway.model.errors import OperatorFaultError
 from gateway.model.outcome import MessageClass
 from gateway.model.problem import Raised
 from gateway.model.room import Room, boundless
@@ -26,6 +27,8 @@ from gateway.spool.disk import SPARE_BYTES, Store
 from gateway.spool.limits import SpoolLimits
 from gateway.spool.problems import ALERTS_HELD_BACK, DATA_HELD_BACK, DISK_FULL
 from gateway.store.sqlite import Engine, give_back
+
+R = TypeVar("R")
 
 LOG = logging.getLogger(__name__)
 
@@ -126,6 +129,31 @@ class Space:
             self._refused = True
         self._bell.ring()
         return raised
+
+    def relieve(self, error: Exception) -> bool:
+        """Give up the reserve if ``error`` came of a full disk; True: it is worth another try.
+
+        May be called on any thread. The next look says that the reserve is gone.
+        """
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & PRIMARY_CODE
+        full = code == sqlite3.SQLITE_FULL or self.place.look().free_bytes < FULL_BYTES
+        given = full and self.place.give_up()
+        if given:
+            LOG.warning("event=reserve-given-up %s", error)
+        return given
+
+    def relieving(self, begin: Callable[[], Awaitable[R]]) -> Callable[[], Awaitable[R]]:
+        """Return ``begin``, begun once more with the reserve's space where the disk was full."""
+
+        async def tried() -> R:
+            try:
+                return await begin()
+            except OperatorFaultError as error:
+                if not self.relieve(error):
+                    raise
+            return await begin()
+
+        return tried
 
     async def run(self) -> NoReturn:
         """Keep the room until cancelled; whoever runs this begins it anew when a write fails."""

@@ -209,6 +209,10 @@ def nothing(_: sqlite3.Connection) -> None:
     """Do nothing after a commit."""
 
 
+def _no_relief(_: sqlite3.Error) -> bool:
+    return False
+
+
 class Engine:
     """The one writer of a database file. Use as ``async with``.
 
@@ -225,6 +229,8 @@ class Engine:
         self.path = path
         self.timed: Callable[[], AbstractContextManager[object]] = nullcontext
         """Held on the writer's thread while a transaction commits; the metrics set it."""
+        self.relief: Callable[[sqlite3.Error], bool] = _no_relief
+        """Asked on the writer's thread when a write failed; True: try it once more."""
         self.damaged = asyncio.Event()
         self._committed = committed
         self._migrations = migrations
@@ -281,8 +287,16 @@ class Engine:
             self._committed(db)
             return result
 
+        def tried() -> R:
+            try:
+                return whole()
+            except sqlite3.Error as error:
+                if not self.relief(error):
+                    raise
+            return whole()  # nothing of the first was stored
+
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, whole)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, tried)
         except sqlite3.Error as error:
             if is_damage(error):
                 self.damaged.set()

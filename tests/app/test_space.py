@@ -11,6 +11,7 @@ import pytest
 from gateway.app.offline import SPOOL_MIGRATIONS, STATE_MIGRATIONS
 from gateway.app.space import Space, kept
 from gateway.app.voices import Voices
+from gateway.model.errors import OperatorFaultError
 from gateway.model.outcome import MessageClass
 from gateway.model.time import SiteTime
 from gateway.spool import store
@@ -109,23 +110,40 @@ async def test_the_reserve_is_laid_again_when_space_returns_and_the_problem_goes
     assert room.space.place.look().reserve_bytes == LIMITS.state_reserve_bytes
 
 
-async def raised_for_ever(state: Engine, later: SiteTime) -> None:
-    while True:
-        await state.write(site_time.raise_floor, later)
-
-
 async def test_the_state_gets_through_on_a_disk_that_is_full(room: Room):
     await room.space.look()
     async with Engine(room.disk / "state.db", STATE_MIGRATIONS) as state:
+        state.relief = room.space.relieve
         fill(room.other)
-        later = room.voices.clock.site()
-        with pytest.raises(sqlite3.OperationalError) as full:
-            await raised_for_ever(state, later)
-        room.voices.refused("state.db", full.value)
-        assert ("disk-full", "state.db") in room.problems()
-        await state.write(site_time.raise_floor, later)
-        room.voices.written("state.db")
-    assert ("disk-full", "state.db") not in room.problems()
+        for number in range(1_000):  # far more than its WAL has room for
+            await state.write(site_time.raise_floor, SiteTime(number))
+    assert not room.space.place.reserve.exists()
+    await room.space.look()
+    assert ("disk-full", "reserve") in room.problems()
+
+
+async def test_a_broker_whose_files_find_no_space_is_started_with_the_reserve(room: Room):
+    await room.space.look()
+    fill(room.other)
+
+    async def begin() -> Path:
+        try:
+            (room.disk / "mosquitto.conf").write_bytes(bytes(100_000))
+        except OSError as error:
+            raise OperatorFaultError(str(error)) from error
+        return room.disk
+
+    assert await room.space.relieving(begin)() == room.disk
+    (room.disk / "mosquitto.conf").unlink()
+    fill(room.other)
+    with pytest.raises(OperatorFaultError):
+        await room.space.relieving(begin)()
+
+
+async def test_a_write_of_the_state_that_fails_for_another_cause_leaves_the_reserve(room: Room):
+    await room.space.look()
+    assert not room.space.relieve(sqlite3.OperationalError("no such table"))
+    assert room.space.place.reserve.exists()
 
 
 async def test_room_is_made_by_order_on_a_disk_that_another_program_has_filled(room: Room):
