@@ -1,5 +1,6 @@
 """The keys of the queue: opened at start, and given to whoever stores or reads payloads."""
 
+import logging
 import os
 import sqlite3
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from gateway.identity.secret import Secret
 from gateway.model.cipher import NONCE_BYTES, Cipher
 from gateway.model.time import SiteTime
 from gateway.store.sqlite import transaction
+
+LOG = logging.getLogger(__name__)
 
 SET_ASIDE: Final = "spool.db.aside-*"
 
@@ -83,13 +86,13 @@ def begin(
     kek = kek_files.read(folder, stored[-1].kek) if stored else kek_files.draw(folder)
     wrapping = Wrapping(kek, recipient, site)
     floors = keystore.floors(db)
-    if keyring.serves(stored, floors.get(keystore.RETIRED, 0), now):
+    fresh = None
+    if not keyring.serves(stored, floors.get(keystore.RETIRED, 0), now):
+        fresh = _fresh(db, wrapping, now, required=not stored)
+    if fresh is None:
         current = stored[-1].number
     else:
-        with transaction(db):
-            fresh, secret = wrapping.fresh(keystore.next_number(db), now)
-            keystore.keep(db, [fresh])
-        current = fresh.number
+        current, secret = fresh
         secrets[current] = secret
     used = {one.kek for one in stored} | {kek.name}
     for name in kek_files.names(folder):
@@ -98,6 +101,26 @@ def begin(
     plain = not floors.get(keystore.PLAIN_ENDED)
     cipher = Cipher(os.urandom, keyring.ciphers(secrets), current, plain=plain)
     return Keys(folder, wrapping, cipher)
+
+
+def _fresh(
+    db: sqlite3.Connection, wrapping: Wrapping, now: SiteTime, *, required: bool
+) -> tuple[int, Secret] | None:
+    """Store a new data key; None where the disk refuses and an older one can go on.
+
+    A full disk must not keep a site from starting: its alerts have a reserve. A few starts
+    more under one key leave it far below its bound.
+    """
+    try:
+        with transaction(db):
+            fresh, secret = wrapping.fresh(keystore.next_number(db), now)
+            keystore.keep(db, [fresh])
+    except sqlite3.OperationalError as error:
+        if required:
+            raise
+        LOG.warning("event=data-key-not-renewed state.db refuses: %s", error)
+        return None
+    return fresh.number, secret
 
 
 def recover(

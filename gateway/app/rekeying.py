@@ -215,7 +215,12 @@ class Rekeying:
         """Rotate now; the walk goes on after the answer. 409 while a backup needs the keys."""
         if self.held.locked():
             return reply({"error": "a backup is being made: rotate when it is done"}, 409)
-        await self.rotate()
+        try:
+            await self.rotate()
+        except sqlite3.Error as error:
+            return reply(
+                {"error": f"state.db refuses, and the keys are as they were: {error}"}, 500
+            )
         return reply(await self._document())
 
     async def _document(self) -> dict[str, object]:

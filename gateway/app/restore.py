@@ -10,7 +10,8 @@ A restore makes a state folder in a safe form (``docs/backup.md``):
 4. the site counts as restored until an operator confirms: until then no device is added,
    since nobody here knows which ids were issued after the backup.
 
-Crash: the state folder gets its name last, whole; the configuration follows it.
+Crash: the state folder gets its name last, whole; the configuration follows it. What a killed
+restore left, which holds keys, is removed by the next one.
 """
 
 import hashlib
@@ -142,6 +143,8 @@ def restore(
         )
         raise RefusedError(msg)
     target.parent.mkdir(parents=True, exist_ok=True)
+    for left in target.parent.glob(f"{_WORK}*"):  # a restore that was killed left keys in it
+        shutil.rmtree(left)
     with verified(file, key, target.parent) as found:
         state = found.folder / STATE
         devices, raised = _made_safe(state, header, key, floors_from)

@@ -39,12 +39,17 @@ def draw(folder: Path) -> Kek:
     """Return a new key-encryption key; on return its file is on the disk.
 
     Raises:
-        OSError: the disk refused.
+        KeyringError: the disk refused; nothing is left.
         FileAccessError: the folder is open to others.
     """
     kek = Kek.of(draw_secret())
-    private_folder(folder)
-    write_whole(path_of(folder, kek.name), kek.secret.reveal().hex().encode() + b"\n", PRIVATE_FILE)
+    path = path_of(folder, kek.name)
+    try:
+        private_folder(folder)
+        write_whole(path, kek.secret.reveal().hex().encode() + b"\n", PRIVATE_FILE)
+    except OSError as error:
+        msg = f"{path} cannot be written: {error.strerror}: check its disk and its rights"
+        raise KeyringError(msg) from error
     return kek
 
 

@@ -52,6 +52,22 @@ def test_a_key_that_was_retired_seals_nothing_more(db, tmp_path: Path):
     assert start(db, tmp_path).cipher.current == first + 1
 
 
+def test_a_disk_that_takes_nothing_keeps_no_site_from_starting(db, tmp_path: Path):
+    """The newest key goes on: what has a reserve on a full disk must come in."""
+    first = start(db, tmp_path)
+    sealed = first.cipher.seal(b"x", "p")
+    db.execute("PRAGMA query_only = ON")
+    again = start(db, tmp_path, NOW + YOUNG_MS)
+    assert again.cipher.current == first.cipher.current
+    assert again.cipher.open(*sealed, "p") == b"x"
+
+
+def test_a_first_start_on_a_disk_that_takes_nothing_fails(db, tmp_path: Path):
+    db.execute("PRAGMA query_only = ON")
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        start(db, tmp_path)
+
+
 def test_the_databases_alone_open_nothing(db, tmp_path: Path):
     start(db, tmp_path)
     (file,) = (tmp_path / "keys").iterdir()
