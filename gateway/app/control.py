@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from gateway.app.site import Site
 from gateway.identity.inventory import listed
 from gateway.model.errors import OperatorFaultError, RefusedError
 from gateway.spool import trace
+from gateway.store.watched import is_damage
 from gateway.web.http import METRICS_TYPE
 
 LOG = logging.getLogger(__name__)
@@ -52,7 +54,9 @@ async def _told(
     except OperatorFaultError as error:
         LOG.error("event=control-failed path=%s %s", request.path, error)  # noqa: TRY400 -- no bug
         return reply({"error": str(error)}, 500)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, sqlite3.Error) and is_damage(error):
+            return reply({"error": "the queue's file is damaged and is being replaced"}, 503)
         LOG.exception("event=bug path=%s", request.path)
         return reply({"error": "an unexpected error, which the gateway's log describes"}, 500)
 

@@ -22,7 +22,7 @@ LOG = logging.getLogger(__name__)
 
 TOLD_MS: Final = 7 * 86_400_000
 TOLD_AGAIN_S: Final = 3_600.0
-HOUR_MS: Final = 3_600_000
+LOOK_EVERY_S: Final = 7 * 86_400.0
 SET_ASIDE_AN_HOUR_MAX: Final = 3
 """Beyond it the disk is failing, and every new file would only be damaged in its turn."""
 SUBJECT: Final = "spool.db"
@@ -57,20 +57,20 @@ async def tell(files: Opened, voices: Voices) -> NoReturn:
 
 
 async def look(files: Opened) -> None:
-    """Read all pages once after a process that did not end in order."""
+    """Read all pages after a process that did not end in order, and then once a week."""
     if files.queue_file.checked:
-        return
-    async with files.spool.reader() as db:
-        said = await pages.damage(db)
-    if said:
-        LOG.error("event=queue-damaged %s", said)
-        files.spool.damaged.set()
+        await _sleep(files.clock, LOOK_EVERY_S)
+    while True:
+        async with files.spool.reader() as db:
+            said = await pages.damage(db)
+        if said:
+            LOG.error("event=queue-damaged %s", said)
+            files.spool.damaged.set()
+        await _sleep(files.clock, LOOK_EVERY_S)
 
 
 async def watch(files: Opened, voices: Voices) -> NoReturn:
     """Wait for damage to show up, and end the site's services for it.
-
-    Crash: the end of this file's life is stored first, so whoever opens it next knows.
 
     Raises:
         QueueDamagedError: the queue's file is damaged.
@@ -78,15 +78,16 @@ async def watch(files: Opened, voices: Voices) -> NoReturn:
     await files.spool.damaged.wait()
     now, generation = files.clock.site(), files.queue_file.generation
     async with files.state.reader() as db:
-        lately = await lives.ended(db, SiteTime(now - HOUR_MS))
+        lately = await lives.ended(db, SiteTime(now - queuefile.HOUR_MS))
     if len(lately) >= SET_ASIDE_AN_HOUR_MAX:
         detail = f"set aside {len(lately)} times within an hour: the disk is failing, replace it"
         voices.report(Raised(QUEUE_DAMAGED, SUBJECT, detail))
-        await _for_ever(files.clock)
-    await files.state.write(queuefile.condemn, generation, now)
+        await _sleep(files.clock, 2 * queuefile.HOUR_MS / 1_000)
     raise QueueDamagedError(generation)
 
 
-async def _for_ever(clock: Clock) -> NoReturn:
-    while True:
-        await clock.sleep(TOLD_AGAIN_S)
+async def _sleep(clock: Clock, seconds: float) -> None:
+    """Sleep for longer than a clock sleeps at once."""
+    end = clock.now() + seconds
+    while clock.now() < end:
+        await clock.sleep(end - clock.now())

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sqlite3
 import stat
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -31,7 +30,6 @@ from gateway.store import pages, site_time
 from gateway.store.lock import hold
 from gateway.store.sqlite import Engine, open_offline, told
 from gateway.store.tide import Gauge
-from gateway.store.watched import is_damage
 
 START_BYTES = 4_194_304
 """With less free space than this, a start takes the reserve: it writes keys and WALs, too."""
@@ -118,14 +116,9 @@ async def opened(
             spool = await enter(Engine(places.spool_db, SPOOL_MIGRATIONS, gauge.committed))
             sealing = await enter(spool.reader())
             showing = await enter(spool.reader())
-            try:
-                contracts = await spool.write(spool_store.remember, _contracts(catalogue))
-            except sqlite3.DatabaseError as error:
-                if not is_damage(error):
-                    raise
-                generation = queue_file.generation
-                await state.write(queuefile.condemn, generation, clock.site())
-                raise QueueDamagedError(generation) from error
+            condemning = _condemning(spool, state, queue_file.generation, clock)
+            await enter(condemning)
+            contracts = await spool.write(spool_store.remember, _contracts(catalogue))
             yield Opened(
                 places,
                 clock,
@@ -139,6 +132,28 @@ async def opened(
                 showing,
                 queue_file,
             )
+
+
+@asynccontextmanager
+async def _condemning(
+    spool: Engine, state: Engine, generation: int, clock: SystemClock
+) -> AsyncGenerator[None]:
+    """Condemn the queue's file when the block ends after anybody has met damage in it.
+
+    Crash: the end of the file's life is stored while all is still open, so whoever opens it
+    next knows, be it this process or another.
+
+    Raises:
+        QueueDamagedError: in the place of whatever ended the block.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if spool.damaged.is_set():
+            await state.write(queuefile.condemn, generation, clock.site())
+            if isinstance(error, Exception):
+                raise QueueDamagedError(generation) from error
+        raise
 
 
 def _require_whole(state_db: Path, damage: str) -> None:

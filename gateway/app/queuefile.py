@@ -18,13 +18,15 @@ from pathlib import Path
 from typing import Final
 
 from gateway.app.offline import SPOOL_MIGRATIONS
+from gateway.health.audit import audit
 from gateway.intake import mending as marks
+from gateway.model.audit import GATEWAY, Action
 from gateway.model.errors import OperatorFaultError
 from gateway.model.time import SiteTime
 from gateway.spool import mending
 from gateway.store import lives, pages, salvage, tide
 from gateway.store.salvage import Part, Salvaged
-from gateway.store.sqlite import DamagedError, open_offline, transaction
+from gateway.store.sqlite import DamagedError, open_offline, told, transaction
 from gateway.store.tide import Tide
 from gateway.store.watched import is_damage
 
@@ -77,7 +79,8 @@ def prepare(path: Path, state: sqlite3.Connection, now: SiteTime) -> Ready:
             return _resumed(path, state, last, now)
         if not path.exists() or not path.stat().st_size:
             return _made(path, state, last, now)
-        return _found(path, state, last, now)
+        with told(path):
+            return _found(path, state, last, now)
     except OSError as error:
         msg = f"{path} cannot be made ready: {error.strerror}: check its disk and its rights"
         raise OperatorFaultError(msg) from error
@@ -96,7 +99,7 @@ def _resumed(path: Path, state: sqlite3.Connection, last: lives.Life, now: SiteT
         return _empty(path, state, last.generation + 1, now)
     generation = None
     # Damaged or gone: the answer is the same.
-    with contextlib.suppress(DamagedError, sqlite3.DatabaseError):
+    with contextlib.suppress(DamagedError), told(path):
         if path.exists():
             with open_offline(path, SPOOL_MIGRATIONS) as db:
                 generation = lives.of_file(db)
@@ -115,7 +118,7 @@ def _made(path: Path, state: sqlite3.Connection, last: lives.Life | None, now: S
         waited = f"{note.waiting} messages that waited in it are" if note else "all in it is"
         loss = f"{path.name} was gone: {waited} lost"
         LOG.error("event=queue-gone %s", loss)
-        lives.say_loss(state, last.generation, loss)
+        _tell(state, last.generation, SPOOL_NAME, loss, now)
         _aside(path, last.generation)  # its log, if that was left
         lives.end(state, last.generation, now)
     return _empty(path, state, generation, now)
@@ -189,7 +192,7 @@ def _begun_anew(
     """Serve the file as a new life: its row numbers may have meant something else."""
     LOG.error("event=queue-damaged %s", loss)
     lives.begin(state, known, now)
-    lives.say_loss(state, known, loss)
+    _tell(state, known, SPOOL_NAME, loss, now)
     with transaction(db):
         lives.name(db, known + 1)
     lives.end(state, known, now)
@@ -216,11 +219,20 @@ def _replaced(
     loss = _salvaged(aside, fresh, generation + 1, tide.read(path), now)
     loss = f"{aside.name} was damaged ({why}): {loss}"
     LOG.error("event=queue-damaged %s", loss)
-    lives.say_loss(state, generation, loss)
+    _tell(state, generation, aside.name, loss, now)
     fresh.replace(path)
     _sync(path.parent)
     lives.begin(state, generation + 1, now)
     return Ready(generation + 1, checked=True)
+
+
+def _tell(
+    state: sqlite3.Connection, generation: int, subject: str, loss: str, now: SiteTime
+) -> None:
+    """Write down what was lost with a life: for the page, and for whoever asks years later."""
+    with transaction(state):
+        lives.say_loss(state, generation, loss)
+        audit(state, now, GATEWAY, Action.QUEUE_SET_ASIDE, subject, {"loss": loss})
 
 
 def _aside(path: Path, generation: int) -> None:

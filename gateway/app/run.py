@@ -164,7 +164,8 @@ async def _serve(
         )
         voices.listeners.append(site.bell.ring)
         viewers, page = Viewers(config.web.viewers_max), web_http.load_page()
-        jobs["page"] = web_service.run(site, page, viewers, clock, config.web.push_gap_ms)
+        drawing = partial(web_service.run, site, page, viewers, clock, config.web.push_gap_ms)
+        jobs["page"] = patiently(drawing, "spool.db", voices)
         every_s = config.spool.sweep_every_s
         kept_for = Retention(queue.sweep, files.spool, files.state, clock, voices)
         retention = partial(spool_service.run, kept_for.sweep, clock=clock, every_s=every_s)
@@ -182,9 +183,9 @@ async def _serve(
         jobs |= {
             "audit": patiently(log.run, "state.db", voices),
             "retention-proof": patiently(kept_for.run, "state.db", voices),
-            "queue-loss": damage.tell(files, voices),
-            "queue-look": damage.look(files),
-            "queue-damage": damage.watch(files, voices),
+            "queue-loss": patiently(partial(damage.tell, files, voices), "state.db", voices),
+            "queue-look": patiently(partial(damage.look, files), "spool.db", voices),
+            "queue-damage": patiently(partial(damage.watch, files, voices), "state.db", voices),
         }
 
         tasks = await stack.enter_async_context(asyncio.TaskGroup())

@@ -9,13 +9,17 @@ from functools import partial
 from typing import Any, Final, Self
 
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_UNREADABLE: Final = frozenset(
+    {sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_DATA, sqlite3.SQLITE_IOERR_CORRUPTFS}
+)
+"""A place on the disk that cannot be read is as good as a damaged page."""
 _PRIMARY_CODE: Final = 0xFF
 
 
 def is_damage(error: sqlite3.Error) -> bool:
     """Return whether ``error`` says that the file itself is damaged."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-    return code & _PRIMARY_CODE in _DAMAGE
+    return code & _PRIMARY_CODE in _DAMAGE or code in _UNREADABLE
 
 
 class Damage:

@@ -105,6 +105,28 @@ def test_damage_that_shows_up_while_it_serves_is_mended_without_a_new_process(si
     assert site.stop() == 0
 
 
+@pytest.mark.parametrize("table", ["origin", "alert", "tally", "depth", "contract", "life"])
+def test_damage_that_a_start_or_the_page_meets_first_does_not_keep_the_site_down(
+    site: Site, table: str
+) -> None:
+    site.start()
+    sent = filled(site, receipts=100)
+    site.kill()
+    left = files(site)
+    left.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    left.overwrite(left.root(table), bytes(4_096))
+    site.start()
+    status = site.until(losses, "the loss is shown", within_s=60)
+    assert "spool.db.aside-1 was damaged" in losses(status)[0]
+    trace = site.trace()
+    assert len(trace) == sum(len(one.numbered()) for one in sent)
+    assert not any(one["outcome"] == "lost" for one in trace)
+    with LoadedDevice(site.device("cam-03")) as device:
+        until(lambda: len(device.receipted()) > 20, "receipts of a new device", within_s=60)
+    assert site.stop() == 0
+    assert site.bug() == ""
+
+
 def test_a_missing_queue_is_named_and_the_site_serves(site: Site) -> None:
     site.start()
     filled(site)

@@ -13,6 +13,7 @@ from gateway.store.migrations import Migration
 from gateway.store.salvage import Part
 from gateway.store.sqlite import PAGE_BYTES, Engine, connect, migrate, open_offline, transaction
 from gateway.store.tide import Gauge, note_of
+from gateway.store.watched import is_damage
 from tests.support.power_cut import Files
 
 MIGRATIONS = (
@@ -98,6 +99,27 @@ async def test_another_error_is_no_damage(files: Files):
                 await db.execute_fetchall("SELECT nothing")
         await asyncio.sleep(0)
         assert not engine.damaged.is_set()
+
+
+@pytest.mark.parametrize(
+    ("code", "damage"),
+    [
+        (sqlite3.SQLITE_CORRUPT, True),
+        (sqlite3.SQLITE_CORRUPT_INDEX, True),
+        (sqlite3.SQLITE_NOTADB, True),
+        (sqlite3.SQLITE_IOERR_READ, True),  # a bad sector
+        (sqlite3.SQLITE_IOERR_WRITE, False),
+        (sqlite3.SQLITE_FULL, False),
+        (sqlite3.SQLITE_READONLY, False),
+        (sqlite3.SQLITE_BUSY, False),
+    ],
+)
+def test_a_place_that_cannot_be_read_is_damage_and_one_that_cannot_be_written_is_not(
+    code: int, *, damage: bool
+):
+    error = sqlite3.OperationalError("as SQLite says it")
+    error.sqlite_errorcode = code
+    assert is_damage(error) is damage
 
 
 async def test_looking_at_all_pages_finds_what_no_query_has_met(files: Files):

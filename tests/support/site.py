@@ -242,6 +242,8 @@ class Site:
             raise NotAnsweringError(str(error)) from error
         finally:
             connection.close()
+        if answer.status == http.client.SERVICE_UNAVAILABLE:
+            raise NotAnsweringError(body.decode())
         assert answer.status == http.client.OK, body
         return body
 
