@@ -159,7 +159,7 @@ def test_log_lines_are_bounded_in_number_and_length(outbox):
     for number in range(5 * LOGS_WAITING):
         line.device.log("error", "receipt-unreadable", f"{number} " + "x" * 5000)
     line.device.flush()
-    (log,) = of(line.said(), "log")
+    (log,) = of(line.said(), "error-log")
     assert len(log.items) == LOGS_WAITING
     assert log.items[-1].message.startswith("499 ")
 
