@@ -43,6 +43,8 @@ IDLE_MAX_S: Final = 60.0
 """The longest sleep of an idle uplink, should a wake-up ever be missed, or the hour strike."""
 SETTLE_S: Final = 0.05
 """Arrivals come in bursts: the queue is asked at most this often while it fills."""
+ALERT_PROBE_S: Final = 10.0
+"""While nothing gets through: an alert that comes asks the way again, not more often than this."""
 LOOK_AGAIN_S: Final = 2.0
 """While misconfigured: how soon changed files are noticed."""
 
@@ -221,10 +223,20 @@ class Uplink:
         self._tell("backed-off", batch, verdict)
         if stops_all(before, answered=verdict.answered, asked=verdict.retry_after_s is not None):
             self._rest(batch, 0)
-            failures = self.standing.failures
-            await self.clock.sleep(self._delay_s(failures, verdict.retry_after_s))
+            delay_s = self._delay_s(self.standing.failures, verdict.retry_after_s)
+            if verdict.retry_after_s is None:
+                await self._pause(delay_s)
+            else:
+                await self.clock.sleep(delay_s)  # the cloud's wish holds for alerts, too
         else:
             self._rest(batch, self._delay_s(self._resting.failures(batch.sha256) + 1))
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but for an alert that comes meanwhile no longer than ``ALERT_PROBE_S``."""
+        begin = self.clock.now()
+        await self.queue.wait(seconds)
+        waited_s = self.clock.now() - begin
+        await self.clock.sleep(min(seconds, max(waited_s, ALERT_PROBE_S)) - waited_s)
 
     def _rest(self, batch: Batch, seconds: float) -> None:
         until = Instant(self.clock.now() + seconds)

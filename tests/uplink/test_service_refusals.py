@@ -240,3 +240,33 @@ async def test_after_an_outage_what_rested_is_tried_at_once():
         await site.clock.step(2)
         assert site.stands(Link.ONLINE)
         assert (rested, "delivered") in site.queue.ended
+
+
+async def test_an_alert_in_an_outage_asks_the_way_again_and_not_more_often_than_bearable():
+    site = Site(SMALL)
+    site.script.then(*[Fault.DROP] * 1_000)
+    async with site.running():
+        site.queue.alert()
+        await site.clock.step(1_200)
+        alone = len(site.digests)
+        assert alone < 20
+        for number in range(60):
+            site.queue.alert(f"alert-{number}")
+            await site.clock.step(1)
+        assert 4 <= len(site.digests) - alone <= 7
+        site.script.steps.clear()
+        site.queue.alert("the way is back")
+        await site.clock.step(12)
+        assert site.stands(Link.ONLINE)
+        assert site.queue.sealed == {}
+
+
+async def test_no_alert_cuts_short_what_the_cloud_asked_for():
+    site = Site(SMALL)
+    site.script.then(Reply(503, b"", headers={"Retry-After": "120"}))
+    async with site.running():
+        site.queue.alert()
+        await site.clock.step(10)
+        site.queue.alert("another")
+        await site.clock.step(100)
+        assert len(site.digests) == 1
