@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from gateway.model.message import Key
 from gateway.model.outcome import MessageClass, Outcome
 from gateway.model.time import SiteTime
-from gateway.spool import store
+from gateway.spool import sealed, store
 from gateway.spool.lifetime import HOUR_MS, lifetime
 from gateway.spool.trace import TraceLine, trace
 from gateway.store.sqlite import transaction
@@ -174,6 +174,52 @@ class SpoolMachine(RuleBasedStateMachine):
         for place in self.model.values():
             if place.batch == sha256:
                 place.outcome = "shed" if drop else "sealed"
+
+    @precondition(lambda self: self.batches)
+    @rule(choice=CHOICE)
+    def halve(self, choice):
+        sha256 = list(self.batches)[choice % len(self.batches)]
+        inside = [place for place in self.model.values() if place.batch == sha256]
+        middle = max(1, len(inside) // 2)
+        halves = [half for half in (inside[:middle], inside[middle:]) if half]
+        names = [f"{len(self.batches) + n:064x}" for n in range(len(halves))]
+        parts = []
+        for name, half in zip(names, halves, strict=True):
+            of = MessageClass(half[0].name)
+            made = store.SealedBatch(name, b"half", of, len(half), len(half))
+            parts.append(sealed.Part(made, tuple(place.number for place in half)))
+        with transaction(self.db):
+            done = sealed.reseal(self.db, sha256, parts, self.now, CIPHER)
+        assert done is (self.batches[sha256] == "waiting")
+        if not done:
+            return
+        self.batches[sha256] = "halved"
+        self.kept.discard(sha256)
+        for name, half in zip(names, halves, strict=True):
+            self.batches[name] = "waiting"
+            self.kept.add(name)
+            for place in half:
+                place.batch = name
+
+    @precondition(lambda self: self.batches)
+    @rule(hours=st.integers(0, 800), bytes_max=st.integers(0, 2_000))
+    def hold_parked(self, hours, bytes_max):
+        self.now = SiteTime(self.now + hours * HOUR_MS)
+        with transaction(self.db):
+            sealed.hold_parked(self.db, self.now, kept_h=720, bytes_max=bytes_max)
+        left = {one for (one,) in self.db.execute("SELECT sha256 FROM batch")}
+        for sha256, state in self.batches.items():
+            if state != "parked" or sha256 in left:
+                continue
+            found = {one for (one,) in self.db.execute(
+                "SELECT outcome FROM ended WHERE batch = ?", (sha256,))}  # fmt: skip
+            assert found <= {"expired", "shed"}
+            assert len(found) == 1
+            self.batches[sha256] = outcome = found.pop()
+            self.kept.discard(sha256)
+            for place in self.model.values():
+                if place.batch == sha256:
+                    place.outcome = outcome
 
     @rule(choice=CHOICE)
     def withhold(self, choice):
