@@ -1,6 +1,7 @@
 """The numbers of the site that nobody else keeps: gaps, horizon, flash wear, time offline."""
 
 import os
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
@@ -61,7 +62,7 @@ class Numbers:
         self.began = self.fleet.clock.site()
 
     async def run(self) -> NoReturn:
-        """Write down once a minute what changed, until cancelled."""
+        """Look once a minute, and store what reached the disk, until cancelled."""
         for engine in (self.spool, self.state):
             engine.timed = self.exposition.commits_of(engine.path.name)
         # A site that is opened again in the same process would count its start once more.
@@ -70,7 +71,6 @@ class Numbers:
         looks = 0
         while True:
             self.look()
-            await self._keep_absences()
             await self._judge_horizon()
             if looks % STORE_WEAR_EVERY == 1:
                 await self._keep_wear()
@@ -86,10 +86,18 @@ class Numbers:
             self.offline_ms += max(0, now - self._looked)
         self._looked = now
 
-    async def _keep_absences(self) -> None:
-        counts = self.fleet.absences.take(self.fleet.clock.site())
-        if counts:
-            await self.spool.write(gaps.tally, counts, self.fleet.clock.site())
+    async def watch_absences(self) -> NoReturn:
+        """Write down once a minute how long devices were away, until cancelled."""
+        absences, clock = self.fleet.absences, self.fleet.clock
+        while True:
+            counts = absences.take(clock.site())
+            if counts:
+                try:
+                    await self.spool.write(gaps.tally, counts, clock.site())
+                except sqlite3.Error:
+                    absences.owe(counts)
+                    raise
+            await clock.sleep(LOOK_EVERY_S)
 
     async def _keep_wear(self) -> None:
         owed = dict(self.meter.owed)

@@ -151,6 +151,7 @@ async def _serve(
             warden.shares,
         )
         jobs["numbers"] = patiently(numbers.run, "state.db", voices)
+        jobs["absences"] = patiently(numbers.watch_absences, "spool.db", voices)
         site = Site(
             config.site.name,
             clock,

@@ -5,6 +5,7 @@ before the broker's link went down counts as away until it is heard again; while
 itself is down nobody counts, so the report says less rather than more.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gateway.model.gaps import DayCount
@@ -38,6 +39,11 @@ class Absences:
         counts = [DayCount(device, offline_ms=owed) for device, owed in self._owed_ms.items()]
         self._owed_ms.clear()
         return counts
+
+    def owe(self, counts: Iterable[DayCount]) -> None:
+        """Take back what was given out and could not be written down."""
+        for one in counts:
+            self._owe(one.device, one.offline_ms)
 
     def _owe(self, device: DeviceId, passed_ms: int) -> None:
         if passed_ms > 0:

@@ -1,6 +1,7 @@
 """The site's numbers on real files and a clock that is stepped by hand."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ from gateway.uplink.connectivity import Link, Standing
 from tests.simulators.clock import SteppedClock
 from tests.support.spooled import OPEN
 
+JOBS = 2
 CAM = DeviceId("cam-01")
 NOBODY: Any = None
 TOML = """
@@ -83,11 +85,18 @@ class Place:
 
     @asynccontextmanager
     async def running(self, numbers: Numbers) -> AsyncIterator[Numbers]:
-        task = asyncio.create_task(numbers.run(), name="numbers")
-        await self.clock.asleep()
+        jobs = (numbers.run(), numbers.watch_absences())
+        tasks = [asyncio.ensure_future(job) for job in jobs]
+        await self.both_asleep()
         yield numbers
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def both_asleep(self) -> None:
+        """Wait until both jobs have done their work."""
+        while len(self.clock.sleepers()) < JOBS:  # noqa: ASYNC110 -- their work ends on other threads
+            await asyncio.sleep(0.001)
 
     async def came(self, hours: int, size_bytes: int) -> None:
         """Have results come in at a steady rate until now."""
@@ -129,6 +138,19 @@ async def test_an_absence_is_on_the_disk_within_a_minute_and_is_reported_after_a
     assert (gap.device, gap.offline_s) == (CAM, 3 * LOOK_EVERY_S)
 
 
+async def test_an_absence_that_the_disk_refused_is_written_down_later(place: Place):
+    numbers = place.numbers()
+    numbers.fleet.absences.gone(CAM, place.clock.site())
+    await place.clock.step(60)
+    await place.spool.write(lambda db: db.execute("ALTER TABLE device_day RENAME TO elsewhere"))
+    with pytest.raises(sqlite3.Error):
+        await numbers.watch_absences()
+    await place.spool.write(lambda db: db.execute("ALTER TABLE elsewhere RENAME TO device_day"))
+    async with place.running(numbers):
+        (gap,) = (await numbers.gaps()).devices
+    assert gap.offline_s == 60
+
+
 async def test_wear_is_stored_every_few_minutes_and_read_again_at_the_next_start(place: Place):
     async with place.running(place.numbers()) as numbers:
         numbers.meter.read({-1: 1_000_000}, place.clock.site())
@@ -165,6 +187,6 @@ async def test_the_first_hours_after_a_start_accuse_nobody(place: Place):
 async def _steps(place: Place, looks: int) -> None:
     """Let so many looks go by, each whole before the next."""
     for _ in range(looks):
-        await place.clock.asleep()
+        await place.both_asleep()
         await place.clock.step(LOOK_EVERY_S)
-    await place.clock.asleep()
+    await place.both_asleep()
