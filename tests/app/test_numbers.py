@@ -1,6 +1,7 @@
 """The site's numbers on real files and a clock that is stepped by hand."""
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -160,6 +161,16 @@ async def test_wear_is_stored_every_few_minutes_and_read_again_at_the_next_start
     async with place.running(place.numbers()) as again:
         await _steps(place, 1)
         assert again.wear().today_bytes >= sum(before.values())
+
+
+async def test_a_site_that_is_opened_again_in_its_process_counts_no_byte_twice(
+    place: Place, tmp_path: Path
+):
+    with (tmp_path / "before").open("wb") as file:
+        file.write(bytes(4_000_000))
+        os.fsync(file.fileno())
+    async with place.running(place.numbers()) as again:
+        assert again.wear().today_bytes < 2_000_000
 
 
 async def test_a_site_that_would_not_survive_what_it_is_planned_for_says_so(place: Place):

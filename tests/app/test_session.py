@@ -2,19 +2,23 @@
 
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from gateway.app.device import Fleet
 from gateway.app.session import DAY_MS, REFUSALS_STAND_MS, Session
 from gateway.app.voices import Voices
 from gateway.broker.service import Seen
 from gateway.intake.admitted import Admitted
-from gateway.intake.wire import Reason
+from gateway.intake.wire import Reason, StatusReport
+from gateway.model.gaps import DayCount
 from gateway.model.identity import DeviceId
 from gateway.model.message import Key
 from gateway.model.outcome import Stream
 from tests.simulators.clock import SteppedClock
+from tests.support.desk import status as desk_status
 
 CAM = DeviceId("cam-01")
 
@@ -74,3 +78,20 @@ def test_messages_that_a_device_declared_lost_are_counted_and_logged(session: Se
     session.admitted(Admitted(stored=1, lost=[(CAM, 49)]))
     assert session.voices.register.counters["messages_declared_lost_total"] == 49
     assert "event=declared-lost device=cam-01 messages=49" in caplog.text
+
+
+def test_a_device_is_away_from_its_last_will_until_its_next_status(clock: SteppedClock):
+    nobody = cast("Any", None)
+    fleet = Fleet(nobody, Path(), clock, nobody, nobody, {}, lambda: None)
+    session = Session("", "", fleet, nobody, Seen(), Voices(clock), lambda _: None)
+    for state in ("online", "offline", "online"):
+        session.status(said(state))
+        clock.skip(90)
+    assert fleet.absences.take(clock.site()) == [DayCount(CAM, offline_ms=90_000)]
+
+
+def said(state: str) -> StatusReport:
+    """What a device, or its last will, says of itself."""
+    arrived, _ = desk_status(epoch=7, state=state)
+    assert isinstance(arrived, StatusReport)
+    return arrived

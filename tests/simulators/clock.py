@@ -49,6 +49,10 @@ class SteppedClock:
             await self._changed.wait()
         return min(self._sleepers.values()) - self._elapsed_s
 
+    def skip(self, seconds: float) -> None:
+        """Let ``seconds`` pass where nobody sleeps."""
+        self._elapsed_s += seconds
+
     def sleepers(self) -> list[float]:
         """Return the seconds until each sleeper wakes, who was woken already left out."""
         return [at - self._elapsed_s for f, at in self._sleepers.items() if not f.done()]

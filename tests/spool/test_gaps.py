@@ -64,3 +64,13 @@ async def test_what_the_gateway_took_and_lost_stands_beside_what_the_device_gave
     async with desk.engine.reader() as db:
         assert await gaps.report(db, DAY, 7) == [Gap(CAM, 2, 0, 1, 0, lost=5)]
         assert await gaps.report(db, DAY, 7, PRESS) == []
+
+
+async def test_a_day_on_which_lost_messages_came_after_all_lost_none(desk: Desk):
+    """They were declared lost a day before; a report of today alone said minus two."""
+    await desk.engine.write(gaps.tally, [DayCount(CAM, declared_lost=2)], SiteTime(DAY_MS))
+    later = [DayCount(CAM, 2, declared_lost=-2)]
+    await desk.engine.write(gaps.tally, later, SiteTime(2 * DAY_MS))
+    async with desk.engine.reader() as db:
+        assert await gaps.report(db, SiteTime(2 * DAY_MS), 1) == [Gap(CAM, 2, 0, 0, 0)]
+        assert await gaps.report(db, SiteTime(2 * DAY_MS), 2) == [Gap(CAM, 2, 0, 0, 0)]
