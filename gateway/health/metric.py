@@ -99,6 +99,20 @@ PICTURES_KEPT: Final = _counter(
     "pictures_kept_total", "Pictures of alerts that left without them, and why.", "reason"
 )
 
+HELD_BACK: Final = _counter(
+    "messages_held_back_total", "Messages for which there was no room; devices keep them.", "stream"
+)
+OVER_SHARE: Final = _counter(
+    "messages_over_share_total", "Messages beyond the share of a noisy device, not read."
+)
+AT_MOST_ONCE: Final = _counter(
+    "messages_qos0_total", "Messages sent with QoS 0 where the protocol says QoS 1."
+)
+PICTURES: Final = _counter(
+    "pictures_kept_total", "Pictures of alerts that stayed on the site, and why.", "reason"
+)
+RESENT: Final = _counter("uplink_resent_total", "Tries with a batch that had been sent before.")
+
 COUNTED: Final[Mapping[str, Family]] = {
     "messages_stored_total": STORED,
     "messages_duplicate_total": DUPLICATES,
@@ -110,5 +124,10 @@ COUNTED: Final[Mapping[str, Family]] = {
     "uplink_bytes_total": BYTES,
     "uplink_resent_total": RESENT,
     "broker_refused_total": BROKER_REFUSED,
+    "messages_held_back_total": HELD_BACK,
+    "messages_over_share_total": OVER_SHARE,
+    "messages_qos0_total": AT_MOST_ONCE,
+    "pictures_kept_total": PICTURES,
+    "uplink_resent_total": RESENT,
 }
 """The running counters of the services, and the family that each is told as."""

@@ -1,5 +1,6 @@
 """The exposition, judged by Prometheus' own linter, and its names, which never change."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,13 +10,14 @@ import pytest
 
 from gateway.app.metrics import Beside, samples
 from gateway.health import metric
-from gateway.health.metric import PREFIX, Family
+from gateway.health.metric import COUNTED, PREFIX, Family
 from gateway.health.prometheus import COMMIT, Exposition
 from gateway.health.register import Register
 from gateway.web.status import ClassHorizonStatus, HorizonStatus, Status
 from tests.simulators.site import calm, problem
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs" / "metrics.md"
 BESIDE = Beside(wall_ms=0, offline_s=12.5, written_bytes=4_096, free_bytes=1e9)
 FAMILIES = [value for value in vars(metric).values() if isinstance(value, Family)]
 
@@ -53,6 +55,11 @@ def busy() -> tuple[Status, Register]:
     register.count("pictures_kept_total", 1, reason="frame")
     register.count("messages_refused_total", 1, reason="contract")
     register.count("broker_refused_total", 1, reason="topic")
+    register.count("messages_held_back_total", 1, stream="data")
+    register.count("messages_over_share_total", 1)
+    register.count("messages_qos0_total", 1)
+    register.count("pictures_kept_total", 1, reason="pixels")
+    register.count("uplink_resent_total", 1)
     register.count("frames_refused_total", 3, reason="image")
     return status, register
 
@@ -89,6 +96,18 @@ def test_problems_are_counted_by_code_so_that_devices_make_no_series_of_their_ow
 
 def test_a_counter_that_nobody_listed_is_told_with_its_labels():
     assert 'site_gateway_frames_refused_total{reason="image"} 3.0' in told().splitlines()
+
+
+def test_every_counter_in_the_code_is_listed_with_its_words():
+    named = {
+        name: path
+        for path in (ROOT / "gateway").rglob("*.py")
+        for name in re.findall(r"\"([a-z0-9_]+_total)\"", path.read_text(encoding="utf-8"))
+    }
+    told = {family.name for family in FAMILIES} | set(COUNTED)
+    assert {name: path for name, path in named.items() if name not in told} == {}, (
+        "list it in gateway/health/metric.py and docs/metrics.md"
+    )
 
 
 def test_each_commit_is_one_observation_of_its_file():
