@@ -36,6 +36,7 @@ from gateway.uplink.turn import Sealed, Turn, choose, sealable
 
 LOG = logging.getLogger(__name__)
 
+NEVER = SiteTime(0)
 SPARE_PAGES_KEPT = 16_384
 """Pages of 1 KB that stay in the file for what comes next."""
 UNREADABLE = "it does not open any more: its key is gone, or it was changed on the disk"
@@ -113,6 +114,8 @@ class Queue:
     space: Rooms = field(default_factory=Boundless)
     noted: Callable[[str, str], Awaitable[None]] = _nowhere
     """Hears digest and reason of each batch that was parked."""
+    resumed: SiteTime = NEVER
+    """When an operator last let parking go on: what was parked before no longer counts."""
     under_way: str = ""
     """The batch that was handed out last: the cloud may have it already."""
     bell: Bell = field(default_factory=Bell)
@@ -303,7 +306,7 @@ class Queue:
 
     async def parked_since(self, since: SiteTime, most: int) -> list[SiteTime]:
         """Return when the latest batches were parked."""
-        return await sealed.parked_since(self.reader, since, most)
+        return await sealed.parked_since(self.reader, max(since, self.resumed), most)
 
     async def wait(self, seconds: float) -> None:
         """Wait for news, at most ``seconds``."""

@@ -1,6 +1,7 @@
 """Parked batches in the hands of an operator: the control socket's paths for them."""
 
 import re
+import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -13,14 +14,18 @@ from aiohttp import web
 from gateway.app.control import reply
 from gateway.app.message import Queue
 from gateway.health.audit import audit
+from gateway.identity.keystore import floors, raise_floor
 from gateway.model.audit import GATEWAY, OPERATOR, Action
 from gateway.model.outcome import Outcome
+from gateway.model.time import SiteTime
 from gateway.spool import sealed, store
 from gateway.spool.sealed import Parked
 from gateway.store.sqlite import Engine
 from gateway.uplink import reading
 from gateway.uplink.service import Uplink
 
+RESUMED: Final = "parking-resumed"
+"""Floor: the site time at which an operator last let parking go on."""
 NAME: Final = re.compile(r"[0-9a-f]{4,64}")
 RECORDS_SHOWN_MAX: Final = 20
 OLD_SCHEMA: Final = (
@@ -145,7 +150,14 @@ class Parking:
         if self.uplink is None:
             return reply({"error": "no cloud is configured: there is nothing to resume"}, 409)
         why = self.uplink.refusals.why
-        await self._audit(OPERATOR, Action.UPLINK_RESUMED, "uplink", {"tripped": why})
+        now = self.queue.clock.site()
+
+        def unit(db: sqlite3.Connection) -> None:
+            audit(db, now, OPERATOR, Action.UPLINK_RESUMED, "uplink", {"tripped": why})
+            raise_floor(db, RESUMED, now)
+
+        await self.state.write(unit)
+        self.queue.resumed = now
         self.uplink.resume()
         await self._news()
         return reply({"resumed": True, "tripped": why})
@@ -161,6 +173,11 @@ class Parking:
     ) -> None:
         now = self.queue.clock.site()
         await self.state.write(audit, now, actor, action, subject, detail)
+
+
+async def resumed(state: Engine) -> SiteTime:
+    """Return when an operator last let parking go on, 0 if never."""
+    return SiteTime((await state.write(floors)).get(RESUMED, 0))
 
 
 async def _named(db: aiosqlite.Connection, request: web.Request) -> Parked:

@@ -25,7 +25,7 @@ from gateway.app.message import Queue
 from gateway.app.noise import watching
 from gateway.app.numbers import Numbers
 from gateway.app.opened import Opened, opened
-from gateway.app.parked import Parking
+from gateway.app.parked import Parking, resumed
 from gateway.app.patience import patiently
 from gateway.app.retention import Retention
 from gateway.app.safe import safekeeping
@@ -43,7 +43,6 @@ from gateway.identity import pki
 from gateway.identity import service as identity_service
 from gateway.intake.store import origins
 from gateway.model.errors import OperatorFaultError
-from gateway.model.time import UnixMs
 from gateway.spool import service as spool_service
 from gateway.spool.disk import Store
 from gateway.uplink.connectivity import Standing, start
@@ -138,7 +137,7 @@ async def _serve(
             begin = space.relieving(_broker_start(files, fleet, socket_path, password, ear))
             jobs["broker"] = broker_service.keep(begin, seen, clock=clock, report=voices.report)
 
-        uplink = await _uplink(config, queue, voices, files.clock.witness, stack)
+        uplink = await _uplink(config, files, queue, voices, stack)
         off = start(clock.site(), configured=False)
         if uplink is not None:
             jobs["uplink"] = patiently(uplink.run, "spool.db", voices)
@@ -227,14 +226,11 @@ def _broker_start(
 
 
 async def _uplink(
-    config: Config,
-    queue: Queue,
-    voices: Voices,
-    witness: Callable[[UnixMs], None],
-    stack: AsyncExitStack,
+    config: Config, files: Opened, queue: Queue, voices: Voices, stack: AsyncExitStack
 ) -> Uplink | None:
     if not config.uplink.url:
         return None
+    queue.resumed = await resumed(files.state)
     cloud = await stack.enter_async_context(Https(config.uplink, queue.clock))
     return Uplink(
         queue=queue,
@@ -246,7 +242,7 @@ async def _uplink(
         report=voices.report,
         clear=voices.clear_code,
         count=voices.register.count,
-        witness=witness,
+        witness=files.clock.witness,
     )
 
 

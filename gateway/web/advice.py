@@ -77,7 +77,7 @@ def _derived(status: Status) -> Iterator[Advice]:
         yield _told("broker", Severity.CRITICAL, words.BROKER_DOWN)
     if uplink.state == "offline" and "uplink-offline" not in raised:
         yield _told("uplink", Severity.WARNING, words.UPLINK_DOWN, uplink.since_ms)
-    if uplink.state == "misconfigured" and "uplink-misconfigured" not in raised:
+    if uplink.state == "misconfigured" and not raised & {"uplink-misconfigured", "parking-tripped"}:
         yield _told("uplink", Severity.WARNING, words.UPLINK_REFUSED, uplink.since_ms)
     subjects = {problem.subject for problem in urgent}
     unexplained = [d for d in status.devices if d.id not in subjects]

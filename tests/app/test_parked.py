@@ -12,8 +12,9 @@ import pytest
 
 from gateway.app.control import SOCKET_NAME, Routes, serving
 from gateway.app.offline import STATE_MIGRATIONS
-from gateway.app.parked import OLD_SCHEMA, Parking
+from gateway.app.parked import OLD_SCHEMA, Parking, resumed
 from gateway.health import audit
+from gateway.model.time import SiteTime
 from gateway.store.sqlite import Engine
 from gateway.uplink.trip import Refusals
 from tests.app.test_queue import ANY, RESULT_ITEM, Plant
@@ -175,6 +176,20 @@ async def test_an_operator_lets_parking_go_on(desk: Desk):
         {"resumed": True, "tripped": "13 refusals in a row"},
     )
     assert not desk.uplink.refusals.tripped
+
+
+async def test_what_was_parked_before_parking_was_resumed_does_not_count_after_a_restart(
+    desk: Desk,
+):
+    await desk.park()
+    queue, since = desk.plant.queue, SiteTime(0)
+    assert len(await queue.parked_since(since, 9)) == 1
+    await desk.post("/v1/parked/resume")
+    await desk.plant.restart()
+    queue = desk.plant.queue
+    assert len(await queue.parked_since(since, 9)) == 1
+    queue.resumed = await resumed(desk.state)  # as a start does
+    assert await queue.parked_since(since, 9) == []
 
 
 @pytest.mark.parametrize(

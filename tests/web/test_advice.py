@@ -108,3 +108,6 @@ def test_the_uplink_is_told_once_whoever_tells_it():
     refused = UplinkStatus(state="misconfigured", since_ms=7, parked=0, last_error=None)
     (derived,) = advise(calm(uplink=refused))
     assert derived.title == "The cloud refuses this gateway"
+    for code in ("uplink-misconfigured", "parking-tripped"):
+        (told,) = advise(calm(uplink=refused, problems=[problem(code, "uplink")]))
+        assert told.code == code
