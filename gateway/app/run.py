@@ -138,12 +138,9 @@ async def _serve(
             jobs["broker"] = broker_service.keep(begin, seen, clock=clock, report=voices.report)
 
         uplink = await _uplink(config, files, queue, voices, stack)
-        off = start(clock.site(), configured=False)
+        standing = _standing(uplink, start(clock.site(), configured=False))
         if uplink is not None:
             jobs["uplink"] = patiently(uplink.run, "spool.db", voices)
-
-        def standing() -> Standing:
-            return uplink.standing if uplink is not None else off
 
         numbers = Numbers(
             *(fleet, voices, files.spool, files.state, files.showing, seen, standing, space),
@@ -244,6 +241,10 @@ async def _uplink(
         count=voices.register.count,
         witness=files.clock.witness,
     )
+
+
+def _standing(uplink: Uplink | None, off: Standing) -> Callable[[], Standing]:
+    return lambda: off if uplink is None else uplink.standing
 
 
 def _parking(files: Opened, queue: Queue, uplink: Uplink | None) -> list[web.RouteDef]:
