@@ -38,7 +38,7 @@ def note_contracts(db: sqlite3.Connection, catalogue: Catalogue, at: SiteTime) -
     for name, (_, contract) in sorted(catalogue.items()):
         before = known.get(name)
         if before is None or before.detail.get("sha256") != contract.sha256:
-            detail = {"sha256": contract.sha256, "leaves": summary(contract.contract)}
+            detail = {"sha256": contract.sha256, "declares": summary(contract.contract)}
             audit(db, at, GATEWAY, Action.CONTRACT_IN_FORCE, name, detail)
             changed += 1
     return changed

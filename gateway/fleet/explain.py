@@ -44,7 +44,7 @@ def explain(contract: Contract) -> tuple[Line, ...]:
 
 
 def summary(contract: Contract) -> str:
-    """Return in a few words what leaves: the mechanism of each class, and whether pictures do."""
+    """Return in a few words the mechanism of each class, and whether pictures leave."""
     words = [f"{each}:{mechanism(contract, each)}" for each in CLASSES]
     return " ".join([*words, f"pictures:{'yes' if contract.alert.picture_leaves else 'no'}"])
 
