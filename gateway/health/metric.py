@@ -90,13 +90,8 @@ DECLARED: Final = _counter(
 BATCHES: Final = _counter("uplink_batches_total", "Batches sent, by what came of it.", "answer")
 ROWS: Final = _counter("uplink_rows_total", "Rows delivered to the cloud.", "class")
 BYTES: Final = _counter("uplink_bytes_total", "Bytes of batches delivered to the cloud.")
-RESENT: Final = _counter("uplink_resent_total", "Batches sent that may have come before.")
 BROKER_REFUSED: Final = _counter(
     "broker_refused_total", "What the broker refused, as it says in its log.", "reason"
-)
-
-PICTURES_KEPT: Final = _counter(
-    "pictures_kept_total", "Pictures of alerts that left without them, and why.", "reason"
 )
 
 HELD_BACK: Final = _counter(
@@ -118,11 +113,9 @@ COUNTED: Final[Mapping[str, Family]] = {
     "messages_duplicate_total": DUPLICATES,
     "messages_refused_total": REFUSED,
     "messages_declared_lost_total": DECLARED,
-    "pictures_kept_total": PICTURES_KEPT,
     "uplink_batches_total": BATCHES,
     "uplink_rows_total": ROWS,
     "uplink_bytes_total": BYTES,
-    "uplink_resent_total": RESENT,
     "broker_refused_total": BROKER_REFUSED,
     "messages_held_back_total": HELD_BACK,
     "messages_over_share_total": OVER_SHARE,

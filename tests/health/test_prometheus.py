@@ -49,7 +49,6 @@ def busy() -> tuple[Status, Register]:
     register.count("uplink_rows_total", 5, message_class="alert")
     register.count("uplink_batches_total", 1, answer="delivered")
     register.count("uplink_bytes_total", 900)
-    register.count("uplink_resent_total", 1)
     register.count("messages_duplicate_total", 1)
     register.count("messages_declared_lost_total", 1)
     register.count("pictures_kept_total", 1, reason="frame")
