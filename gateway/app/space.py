@@ -22,7 +22,7 @@ from gateway.model.outcome import MessageClass
 from gateway.model.problem import Raised
 from gateway.model.room import Room, boundless
 from gateway.spool import making
-from gateway.spool.budget import Assessment, Level, assess
+from gateway.spool.budget import Assessment, Bound, Level, assess
 from gateway.spool.disk import SPARE_BYTES, Store
 from gateway.spool.limits import SpoolLimits
 from gateway.spool.problems import ALERTS_HELD_BACK, DATA_HELD_BACK, DISK_FULL
@@ -191,6 +191,7 @@ class Space:
         self.tell()
 
     async def _make(self) -> None:
+        self._give_up_aside()
         shed: Counter[MessageClass] = Counter()
         left = None
         while left is None or left > 0:
@@ -212,6 +213,14 @@ class Space:
         if shed:
             self._log_shed(shed)
             self.voices.news()
+
+    def _give_up_aside(self) -> None:
+        """Let evidence go before messages: files of a queue that were found damaged."""
+        found = self.found
+        if found is not None and found.level is not Level.OK and found.bound is Bound.DISK:
+            name = self.place.give_up_aside()
+            if name:
+                LOG.warning("event=aside-given-up subject=%s: the disk is short of space", name)
 
     def _log_shed(self, shed: Counter[MessageClass]) -> None:
         now = self.voices.clock.now()

@@ -16,6 +16,8 @@ from gateway.spool.budget import Disk
 
 RESERVE: Final = "reserve"
 TRIAL: Final = "trial"
+ASIDE: Final = ".aside-"
+"""Between the name of the queue's file and the generation of one that was damaged."""
 BLOCK_BYTES: Final = 512
 SPARE_BYTES: Final = 1_048_576
 """So much must stay free when the reserve is laid: it shall not fill the disk itself."""
@@ -68,6 +70,17 @@ class Store:
             return False
         return True
 
+    def give_up_aside(self) -> str:
+        """Delete the oldest file of a queue that was set aside; return its name, or ""."""
+        found = self.spool_db.parent.glob(f"{self.spool_db.name}{ASIDE}*")
+        oldest = min(found, key=_age, default=None)
+        if oldest is None:
+            return ""
+        with suppress(OSError):
+            oldest.unlink()
+            return oldest.name
+        return ""
+
     def lay(self) -> bool:
         """Lay the reserve if it is not there and fits; return whether it lies now.
 
@@ -91,6 +104,11 @@ class Store:
                 self.reserve.unlink()
             return False
         return True
+
+
+def _age(aside: Path) -> tuple[int, str]:
+    generation = aside.name.rpartition(ASIDE)[2].partition("-")[0]
+    return int(generation) if generation.isdecimal() else 0, aside.name
 
 
 def _size(path: Path) -> int:

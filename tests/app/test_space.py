@@ -245,3 +245,23 @@ def dropped(db: sqlite3.Connection) -> int:
 async def test_a_disk_that_cannot_be_asked_has_no_room(room: Room):
     gone = Store(room.disk / "gone" / "spool.db", MIB)
     assert gone.look().free_bytes == 0
+
+
+async def test_a_file_that_was_set_aside_goes_before_any_message_does(room: Room):
+    await room.space.look()
+    for generation in (9, 10):
+        (room.disk / f"spool.db.aside-{generation}").write_bytes(bytes(4 * MIB))
+    await room.put_until_full(RESULT)
+    waiting = room.waiting(RESULT)
+    await room.space.look()
+    assert [path.name for path in room.disk.glob("*.aside-*")] == ["spool.db.aside-10"]
+    assert room.waiting(RESULT) == waiting
+    await room.put_until_full(RESULT)
+    waiting = room.waiting(RESULT)
+    for _ in range(2):
+        await room.space.look()
+    assert list(room.disk.glob("*.aside-*")) == []
+    await room.put_until_full(RESULT)
+    waiting = room.waiting(RESULT)
+    await room.space.look()
+    assert room.waiting(RESULT) < waiting
