@@ -99,7 +99,7 @@ def assess(usage: Usage, disk: Disk, limits: SpoolLimits, before: Level = Level.
     alert_room = min(by_budget, by_disk, own_room)
     # Where data waits, it makes room for an alert before that is sent a second time.
     may_pay = any(size for one, size in usage.waiting.items() if one is not MessageClass.ALERT)
-    capacity = max(0, usage.used_bytes + data_room)
+    capacity = max(0, usage.used_bytes + data_room - LARGEST_BYTES)
     return Assessment(
         level=_level(data_room, capacity, limits.tight_percent, before),
         bound=bound,
@@ -123,10 +123,10 @@ def _disk_room(usage: Usage, disk: Disk, limits: SpoolLimits) -> int:
 
 
 def _level(data_room: int, capacity: int, tight_percent: int, before: Level) -> Level:
-    margin = capacity * (100 - tight_percent) // 100
-    slack = capacity * RELEASE_PERCENT // 100
     if data_room < LARGEST_BYTES:
         return Level.FULL
+    margin = LARGEST_BYTES + capacity * (100 - tight_percent) // 100
+    slack = capacity * RELEASE_PERCENT // 100
     if data_room <= margin or (before is not Level.OK and data_room <= margin + slack):
         return Level.TIGHT
     return Level.OK
