@@ -42,11 +42,16 @@ class Made:
 
 
 def probe(db: sqlite3.Connection) -> None:
-    """Write something that changes nothing, to see whether the disk takes it."""
-    db.execute(
-        "INSERT INTO depth (class, rows, bytes) VALUES ('alert', 0, 0) "
-        "ON CONFLICT DO UPDATE SET rows = rows"
-    )
+    """Write something that changes nothing, to see whether the disk takes it.
+
+    Twice, there and back: SQLite does not write what is equal to what is there.
+    """
+    for step in (1, -1):
+        db.execute(
+            "INSERT INTO depth VALUES ('alert', ?, 0) "
+            "ON CONFLICT DO UPDATE SET rows = rows + excluded.rows",
+            (step,),
+        )
 
 
 def usage(db: sqlite3.Connection) -> Usage:

@@ -14,7 +14,7 @@ from gateway.app.voices import Voices
 from gateway.model.errors import OperatorFaultError
 from gateway.model.outcome import MessageClass
 from gateway.model.time import SiteTime
-from gateway.spool import store
+from gateway.spool import making, store
 from gateway.spool.budget import Level
 from gateway.spool.disk import Store
 from gateway.spool.limits import GIB, SpoolLimits
@@ -240,6 +240,26 @@ async def test_a_checkpoint_that_finds_no_space_loses_nothing_and_is_told(room: 
 
 def dropped(db: sqlite3.Connection) -> int:
     return int(db.execute("SELECT total(messages) FROM dropped").fetchone()[0])
+
+
+async def test_a_wal_that_cannot_grow_is_begun_anew_and_room_is_made_without_the_reserve(
+    room: Room,
+):
+    await room.put(RESULT, 20)
+    await room.engine.checkpoint()
+    fill(room.other)
+    with pytest.raises(sqlite3.OperationalError) as full:
+        await probed_for_ever(room.engine)
+    room.voices.refused("spool.db", full.value)
+    assert not room.space.place.reserve.exists()
+    await room.space.look()
+    assert await room.engine.write(dropped) > 0
+    assert ("disk-full", "spool.db") not in room.problems()
+
+
+async def probed_for_ever(engine: Engine) -> None:
+    while True:
+        await engine.write(making.probe)
 
 
 async def test_a_disk_that_cannot_be_asked_has_no_room(room: Room):
