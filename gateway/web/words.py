@@ -200,7 +200,18 @@ CUT_OFF: Final = Told(
 )
 
 # ------------------------------------------------------------------ parts of the gateway
-PART: Final = {"uplink": CLOUD, "broker": BROKER, "spool": "Storage", "disk": "Disk"}
+PART: Final = {
+    "uplink": CLOUD,
+    "broker": BROKER,
+    "clock": "Clock",
+    "disk": "Disk",
+    "queue": "Queue",
+    "reserve": "Disk",
+    "site": "This gateway",
+    "spool": "Storage",
+    "spool.db": "Storage",
+    "state.db": "Storage",
+}
 """What a subject that is no device is called."""
 
 # ------------------------------------------------------------------ the queue
@@ -327,10 +338,11 @@ def room(found: RoomStatus) -> str:
     """Say how full the queue is."""
     if found.alerts_held:
         return ALERTS_HELD
-    used = found.capacity_bytes - max(0, found.data_room_bytes)
-    percent = 100 * used // found.capacity_bytes if found.capacity_bytes > 0 else 100
-    where = "the disk" if found.bound == "disk" else "the budget"
-    return f"{ROOM[found.level]}. {percent} % of {size(found.capacity_bytes)} used, by {where}."
+    taken = found.capacity_bytes - max(0, found.data_room_bytes)
+    percent = 100 * taken // found.capacity_bytes if found.capacity_bytes > 0 else 100
+    whose = "the queue's budget" if found.bound == "budget" else "what the disk has for the queue"
+    used = f"{percent} % of {size(found.capacity_bytes)} used, {whose}"
+    return f"{ROOM[found.level]}. {used}."
 
 
 def no_gaps(days: int) -> str:

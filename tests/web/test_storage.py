@@ -74,9 +74,12 @@ def test_a_gap_is_told_whole_also_where_it_is_nothing():
 @pytest.mark.parametrize(
     ("found", "told"),
     [
-        (room(), "There is room. 25 % of 4.0 GB used, by the budget."),
+        (room(), "There is room. 25 % of 4.0 GB used, the queue's budget."),
         (room("tight", data_room_bytes=GB // 4), "Nearly full: devices are asked to keep"),
-        (room("full", data_room_bytes=-5, bound="disk"), "100 % of 4.0 GB used, by the disk."),
+        (
+            room("full", data_room_bytes=-5, bound="disk"),
+            "100 % of 4.0 GB used, what the disk has for the queue.",
+        ),
         (room("full", alerts_held=True), "Full for alerts too: devices keep them"),
         (room("full", capacity_bytes=0, data_room_bytes=-1), "100 % of 0 B used"),
     ],
