@@ -154,6 +154,7 @@ class Queue:
         self._since_seal = 0
         self._idle = True  # what comes while we look rings, or the uplink sleeps beside it
         heads = await self._heads()
+        self._fresh &= {one.sha256 for one in heads}  # what was shed is forgotten
         classes = sealable(heads, turn)
         decision = await self._plan(classes)
         if isinstance(decision, NotYet):

@@ -8,9 +8,12 @@ batch lets that batch rest alone.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from gateway.model.time import Instant
 from gateway.uplink.connectivity import Link
+
+REMEMBERED_MAX: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +28,9 @@ class Rest:
 class Resting:
     """Every batch that failed and has not ended, by its digest.
 
-    Bounded as what is sealed is: ``turn.RESTING_A_CLASS_MAX``. In memory only: after a start
-    each gets a chance at once.
+    Bounded as what is sealed is (``turn.RESTING_A_CLASS_MAX``), and by ``REMEMBERED_MAX``:
+    what was shed meanwhile is forgotten first. In memory only: after a start each batch
+    gets a chance at once.
     """
 
     batches: Mapping[str, Rest] = field(default_factory=dict[str, Rest])
@@ -39,7 +43,10 @@ class Resting:
     def failed(self, sha256: str, until: Instant) -> "Resting":
         """Note one more failure of a batch, which rests until then."""
         rest = Rest(self.failures(sha256) + 1, until)
-        return replace(self, batches={**self.batches, sha256: rest})
+        known = {**self.batches, sha256: rest}
+        if len(known) > REMEMBERED_MAX:
+            known.pop(min(known, key=lambda name: known[name].until))
+        return replace(self, batches=known)
 
     def ended(self, sha256: str) -> "Resting":
         """Forget a batch that is there no more."""

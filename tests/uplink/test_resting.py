@@ -4,7 +4,7 @@ import pytest
 
 from gateway.model.time import Instant
 from gateway.uplink.connectivity import Link
-from gateway.uplink.resting import Resting, stops_all, woken
+from gateway.uplink.resting import REMEMBERED_MAX, Resting, stops_all, woken
 
 
 def test_a_failed_batch_rests_until_its_time_and_remembers_how_often_it_failed():
@@ -41,3 +41,12 @@ def test_all_are_woken_when_the_cloud_comes_back_and_not_after_each_hiccup():
     assert woken(Link.MISCONFIGURED, Link.ONLINE)
     assert not woken(Link.DEGRADED, Link.ONLINE)
     assert not woken(Link.ONLINE, Link.DEGRADED)
+
+
+def test_what_is_remembered_is_bounded_and_the_longest_awake_is_forgotten_first():
+    resting = Resting()
+    for number in range(3 * REMEMBERED_MAX):
+        resting = resting.failed(f"batch-{number}", Instant(number))
+    assert len(resting.batches) == REMEMBERED_MAX
+    assert resting.failures(f"batch-{3 * REMEMBERED_MAX - 1}") == 1
+    assert resting.failures("batch-0") == 0
