@@ -10,8 +10,8 @@ A restore makes a state folder in a safe form (``docs/backup.md``):
 4. the site counts as restored until an operator confirms: until then no device is added,
    since nobody here knows which ids were issued after the backup.
 
-Crash: the state folder gets its name last, whole; the configuration follows it. What a killed
-restore left, which holds keys, is removed by the next one.
+Crash: the state folder gets its name last, whole; until then there is no site, and the same
+command can be given again. What a killed restore left, which holds keys, it removes.
 """
 
 import hashlib
@@ -24,7 +24,6 @@ import tempfile
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final, cast
 
@@ -148,14 +147,14 @@ def restore(
     with verified(file, key, target.parent) as found:
         state = found.folder / STATE
         devices, raised = _made_safe(state, header, key, floors_from)
-        waiting = _lives_anew(state, header)
+        waiting = _lives_anew(state)
         _synced(state)
-        state.rename(target)
-        sync_folder(target.parent)
         _place(found, notes)
         if not config_path.exists():
             config_path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(config_path, content, PUBLIC_FILE)
+        state.rename(target)
+        sync_folder(target.parent)
     return Restored(
         site=header.site,
         created_ms=header.created_ms,
@@ -185,16 +184,11 @@ def _made_safe(
         return len(identity_store.devices(db)), raised
 
 
-def _lives_anew(state: Path, header: Header) -> int:
+def _lives_anew(state: Path) -> int:
     """Begin a new life of the queue: its row numbers meant something else since the backup.
 
     Returns how many messages wait in it.
     """
-    moment = datetime.fromtimestamp(header.created_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    loss = (
-        f"restored from the backup of {moment}: what was receipted after it and not delivered is "
-        "lost, and what was delivered after it may be delivered again"
-    )
     with (
         open_offline(state / "state.db", STATE_MIGRATIONS) as db,
         open_offline(state / "spool.db", SPOOL_MIGRATIONS) as spool,
@@ -204,7 +198,6 @@ def _lives_anew(state: Path, header: Header) -> int:
         generation = max(last.generation if last else 0, lives.of_file(spool) or 0)
         now = site_time.floor(db)
         lives.end(db, generation, now)
-        lives.say_loss(db, generation, loss)
         lives.begin(db, generation + 1, now)
         with transaction(spool):
             lives.name(spool, generation + 1)

@@ -2,12 +2,13 @@
 
 import sqlite3
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from aiohttp import web
 
 from gateway.app.control import reply
 from gateway.app.voices import Voices
-from gateway.health.audit import audit
+from gateway.health.audit import audit, last_of
 from gateway.identity import keystore
 from gateway.identity.problems import RESTORE_UNCONFIRMED
 from gateway.model.audit import OPERATOR, Action
@@ -27,8 +28,16 @@ class Restores:
 
     async def say(self) -> None:
         """Report the problem if nobody has confirmed the last restore."""
-        if await self.state.write(keystore.unconfirmed):
-            self.voices.report(Raised(RESTORE_UNCONFIRMED, SUBJECT))
+
+        def unit(db: sqlite3.Connection) -> str | None:
+            if not keystore.unconfirmed(db):
+                return None
+            entry = last_of(db, Action.BACKUP_RESTORED, self.site)
+            return _loss(int(entry.detail["backup_ms"])) if entry else ""
+
+        detail = await self.state.write(unit)
+        if detail is not None:
+            self.voices.report(Raised(RESTORE_UNCONFIRMED, SUBJECT, detail))
 
     def routes(self) -> list[web.RouteDef]:
         """Return the paths of the control socket."""
@@ -47,3 +56,11 @@ class Restores:
         await self.state.write(unit)
         self.voices.clear(RESTORE_UNCONFIRMED, SUBJECT)
         return reply({"confirmed": True})
+
+
+def _loss(created_ms: int) -> str:
+    moment = datetime.fromtimestamp(created_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return (
+        f"from the backup of {moment}: what was receipted after it and not delivered is lost, and "
+        "what was delivered after it may be delivered again"
+    )

@@ -76,7 +76,7 @@ def test_a_gateway_that_burnt_down_serves_again_from_its_backup_and_names_what_i
     assert missing, "something was receipted after the backup"
     assert missing <= freed, "what the device still held at the fire has come"
     assert site.counter("messages_declared_lost_total") == len(missing)
-    (loss,) = [one for one in site.status()["problems"] if one["code"] == "queue-damaged"]
+    (loss,) = [one for one in site.status()["problems"] if one["code"] == "restore-unconfirmed"]
     assert "what was receipted after it and not delivered is lost" in loss["detail"]
     assert told["waiting"] <= len(trace)
     assert site.bug() == ""
