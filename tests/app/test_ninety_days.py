@@ -252,7 +252,9 @@ async def test_ninety_days_offline_are_bounded_and_drain_cleanly(
             assert numbered - has <= device.given_up  # none vanished
         assert outcomes["alert", "delivered"] == outage.sent["alert"]
         for name in (MessageClass.ERROR_LOG, MessageClass.RESULT, MessageClass.LOG):
-            assert outcomes[name.value, "delivered"] >= waiting[name] > 0
+            assert outcomes[name.value, "delivered"] >= waiting[name]
+            # Where the budget has to end results, the logs have all paid before.
+            assert waiting[name] > 0 or (contract, name) == (KEPT_LONG, MessageClass.LOG)
         assert not outcomes["alert", "shed"]
         shed = sum(count for (_, outcome), count in outcomes.items() if outcome == "shed")
         assert (shed > 0) == (contract is KEPT_LONG)
