@@ -8,6 +8,7 @@ from gateway.config import Config
 from gateway.health import store as health_store
 from gateway.identity import store as identity_store
 from gateway.intake import schema as intake_schema
+from gateway.model.errors import OperatorFaultError
 from gateway.spool import schema as spool_schema
 from gateway.store import site_time
 from gateway.store.migrations import Migration
@@ -68,3 +69,17 @@ class Places:
     def broker(self) -> Path:
         """The broker's generated files."""
         return self.state / "broker"
+
+    def require_state(self) -> None:
+        """Require that ``state.db`` is there wherever a queue is: it is made before it.
+
+        Raises:
+            OperatorFaultError: it is gone; an empty one would trust nobody and say nothing.
+        """
+        if self.spool_db.exists() and not self.state_db.exists():
+            msg = (
+                f"{self.state_db} is gone: it says which devices to trust, so nothing is served "
+                "and no device is added without it: restore the last backup "
+                "(site-gateway backup restore)"
+            )
+            raise OperatorFaultError(msg)

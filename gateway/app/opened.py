@@ -87,8 +87,7 @@ async def opened(
     if not places.state.is_dir():
         msg = f"{places.state} is not there: make the site with 'site-gateway init', or restore it"
         raise OperatorFaultError(msg)
-    if places.spool_db.exists() and not places.state_db.exists():  # it is made first
-        _require_whole(places.state_db, "it is gone")
+    places.require_state()
     reserve = Store(places.spool_db, config.spool.state_reserve_bytes)
     if reserve.look().free_bytes < START_BYTES and reserve.give_up():
         LOG.warning("event=reserve-given-up subject=start: the disk is full")

@@ -55,6 +55,7 @@ def abandoned(config: Config) -> int:
 
 @contextmanager
 def _state(places: Places) -> Generator[sqlite3.Connection]:
+    places.require_state()
     with hold(places.lock), open_offline(places.state_db, STATE_MIGRATIONS) as db:
         yield db
 

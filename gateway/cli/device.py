@@ -181,6 +181,7 @@ def _granted_offline(config: Config, candidate: Candidate, csr_pem: bytes) -> Gr
     """
     places = Places.of(config)
     authority = pki.load_authority(places.state / pki.FOLDER)
+    places.require_state()
     with hold(places.lock), open_offline(places.state_db, STATE_MIGRATIONS) as db:
         now = SystemClock(SiteTime(0)).wall()
         enrolled = enrol(csr_pem, candidate, now, authority.issue_device)
@@ -217,6 +218,7 @@ def _list(config: Config, arguments: argparse.Namespace) -> int:
         answer = asyncio.run(document(places.runtime / SOCKET_NAME, "/v1/devices"))
     except GatewayUnreachableError:
         pki.load_authority(places.state / pki.FOLDER)  # else this would begin a site's database
+        places.require_state()
         with hold(places.lock), open_offline(places.state_db, STATE_MIGRATIONS) as db:
             answer = {"devices": [listed(device) for device in store.devices(db)]}
     if arguments.json:
