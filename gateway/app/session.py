@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from gateway.app import lanes
 from gateway.app.device import Fleet
 from gateway.app.message import Queue
 from gateway.app.voices import Voices
 from gateway.broker.dynsec import AccessChangeError, AccessRefusedError, Dynsec
 from gateway.broker.mqtt import BrokerSilentError, Link, LinkLostError
 from gateway.broker.problems import BROKER_DOWN
-from gateway.broker.roles import CONTROL_LINK, DATA_LINK, GATEWAY
+from gateway.broker.roles import CONTROL_LINK, DATA_LINK, GATEWAY, URGENT_LINK
 from gateway.broker.service import SUBJECT, Seen, State
 from gateway.fleet.problems import DEVICE_SILENT
 from gateway.intake.admitted import Admitted
@@ -59,6 +60,8 @@ class Session:
     _told: str = ""
     _live: set[DeviceId] = field(default_factory=set[DeviceId])
     """Whose status came on this connection: it is newer than what the broker had retained."""
+    _urgent: Link | None = None
+    """The connection of the urgent lane while there is one."""
 
     async def run(self) -> None:
         """Connect, work until the connection ends, connect again; until cancelled."""
@@ -122,6 +125,7 @@ class Session:
         async with (
             self._link(CONTROL_LINK, 0) as control,
             self._link(DATA_LINK, SESSION_S) as data,
+            self._link(URGENT_LINK, SESSION_S) as urgent,
             asyncio.TaskGroup() as tasks,
         ):
             dynsec = Dynsec(control, self.remembered)
@@ -132,17 +136,15 @@ class Session:
             self._live.clear()
             await self._teach(dynsec, control)
             self.fleet.control, self.fleet.data = dynsec, control
-            intake = Intake(
-                inbox=data,
-                read=partial(self.read, data),
-                admit=self.queue.admit,
-                notice=self,
-                clock=self.voices.clock,
-                limits=self.queue.config.intake,
-                point=self.point,
-            )
-            await data.subscribe("line/+/up/#", 1, live=True)
-            tasks.create_task(intake.run(), name="intake")
+            self._urgent = urgent
+            for name, link, topics in (
+                ("data", data, lanes.DATA),  # first: what the urgent lane hears is answered here
+                ("urgent", urgent, lanes.URGENT),
+            ):
+                intake = self._intake(lanes.Lane(link, urgent))
+                for topic in topics:
+                    await link.subscribe(topic, 1, live=True)
+                tasks.create_task(intake.run(), name=f"intake-{name}")
             # After the live ones, or a status that is said in between would be missed.
             await control.subscribe("line/+/up/status", 0)
             while True:
@@ -154,6 +156,17 @@ class Session:
                 self._forgive()
                 self._served()
                 await self.voices.clock.sleep(ECHO_EVERY_S)
+
+    def _intake(self, lane: lanes.Lane) -> Intake:
+        return Intake(
+            inbox=lane,
+            read=partial(self.read, lane.link),
+            admit=self.queue.admit,
+            notice=self,
+            clock=self.voices.clock,
+            limits=self.queue.config.intake,
+            point=self.point,
+        )
 
     async def _teach(self, dynsec: Dynsec, control: Link) -> None:
         """Let the broker know every device, and each device what it may do."""
@@ -184,13 +197,17 @@ class Session:
         self.voices.report(Raised(problem, device, detail))
 
     def read(self, link: Link, delivery: Delivery) -> Read:
-        """Read a live delivery under the contract of its device."""
+        """Read a live delivery under the contract of its device. ``link`` has brought it."""
         contract = self.fleet.contract_of(device_of(delivery.topic))
+        if (asked := lanes.come_back(delivery)) is not None:
+            return read(asked, contract)
         if is_status(delivery.topic):
             # A device retains its status, and this is not the retained copy: it is news.
-            return read(replace(delivery, retained=False), contract)
+            report = read(replace(delivery, retained=False), contract)
+            return replace(report, answer=False) if isinstance(report, StatusReport) else report
         if delivery.retained:
-            link.send(delivery.topic, b"", retain=True)  # the broker shall not keep it
+            # The broker shall not keep it. On another link than this one we would hear it.
+            link.send(delivery.topic, b"", retain=True)
         return read(delivery, contract)
 
     def remembered(self, delivery: Delivery) -> None:
@@ -199,7 +216,7 @@ class Session:
             contract = self.fleet.contract_of(device_of(delivery.topic))
             report = read(delivery, contract)
             if isinstance(report, StatusReport) and report.device not in self._live:
-                self.status(report)
+                self._note(report)
 
     def admitted(self, result: Admitted) -> None:
         """Count what a commit brought, and say what a person should know."""
@@ -227,7 +244,13 @@ class Session:
             self.voices.news()
 
     def status(self, report: StatusReport) -> None:
-        """Note what a device says of itself."""
+        """Note what a device says of itself; what came back was noted when it came first."""
+        if not report.answer:
+            self._note(report)
+            if self._urgent is not None and report.status.state == "online":
+                lanes.send_behind(self._urgent, report)
+
+    def _note(self, report: StatusReport) -> None:
         if not report.retained:
             self._live.add(report.device)
         now = self.voices.clock.site()

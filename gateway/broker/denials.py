@@ -15,6 +15,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
+from gateway.broker.roles import DATA_CHANNEL, DOWN_CHANNELS, URGENT_CHANNELS
 from gateway.broker.words import Reason, Words, heard
 
 LINE_BYTES_MAX: Final = 4_096
@@ -29,9 +30,10 @@ _BELOW: Final = b"\t"
 _PUBLISH: Final = b"Denied PUBLISH from "
 _DEVICE: Final = re.compile(rb"[a-z0-9][a-z0-9-]{0,62}")
 _WILL_OF: Final = re.compile(_CONNECTED + rb".* as (%b) \(.*\n" % _DEVICE.pattern + _WILL)
+_CHANNELS: Final = "|".join((DATA_CHANNEL, *URGENT_CHANNELS, *DOWN_CHANNELS)).encode()
 _OF_THE_PROTOCOL: Final = re.compile(
     rb"#|\$(?:SYS|CONTROL)/#|\$CONTROL/dynamic-security/v1"
-    rb"|line/(?:[a-z0-9][a-z0-9-]{0,62}|\+)/(?:up|down)/(?:[a-z]{1,16}|\+|#)"
+    rb"|line/(?:%b|\+)/(?:up|down)/(?:%b|\+|#)" % (_DEVICE.pattern, _CHANNELS)
 )
 
 
@@ -55,7 +57,10 @@ class _Found:
         if not line.startswith(_PUBLISH) or _DEVICE.fullmatch(device) is None:
             return False
         topic = rest.partition(b", '")[2].rpartition(b"', ... (")[0]
-        own = topic.startswith(b"line/%b/up/" % device)
+        if topic.startswith(b"line/"):
+            own = topic.startswith(b"line/%b/up/" % device)
+        else:  # of a topic map: the device's id is one of its levels
+            own = device in topic.split(b"/")[1:]
         self.deny(device, Reason.DENIED_TOPIC if own else Reason.FOREIGN_TOPIC, topic)
         return True
 

@@ -25,9 +25,9 @@ class BrokerLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A larger packet ends the device's connection with reason 0x95, at each resend again, so the
     lower bound is above what the reference device sends."""
     max_queued_messages: Annotated[int, msgspec.Meta(ge=100, le=1_000_000)] = 25_000
-    """Messages that wait in the broker for the gateway."""
+    """Messages that wait in the broker for the gateway, on each of its two links."""
     max_queued_bytes: Annotated[int, msgspec.Meta(ge=1_048_576, le=4_294_967_296)] = 67_108_864
-    """Bytes that wait in the broker for the gateway."""
+    """Bytes that wait in the broker for the gateway, on each of its two links."""
     memory_bytes_max: Annotated[int, msgspec.Meta(ge=67_108_864, le=8_589_934_592)] = 268_435_456
     """Memory of the managed broker; at it, whoever sends large packets is disconnected."""
     max_connections: Annotated[int, msgspec.Meta(ge=2, le=65_000)] = 1_200

@@ -288,6 +288,11 @@ class Link:
         self._check()
         self._paho.publish(topic, payload, 0, retain)
 
+    def post(self, topic: str, payload: bytes) -> None:
+        """Publish at QoS 1 and wait for nothing: an end of the connection may lose it."""
+        self._check()
+        self._paho.publish(topic, payload, 1)
+
     async def publish(
         self, topic: str, payload: bytes, *, retain: bool = False, expiry_s: int | None = None
     ) -> None:

@@ -19,8 +19,16 @@ GATEWAY: Final = "gateway"
 
 CONTROL_LINK: Final = "gateway:control"
 DATA_LINK: Final = "gateway:data"
+URGENT_LINK: Final = "gateway:urgent"
 """The gateway's client ids. A device's client id is its certificate's name, and no device id
 has a colon: else a device named like one of these would end the gateway's connection."""
+
+DATA_CHANNEL: Final = "data"
+URGENT_CHANNELS: Final = ("alert", "evidence", "update", "infer", "status")
+"""Below ``line/<device>/up/``: all that a device may say. The status stands last: whoever
+subscribes in this order hears the rest when a device finds that its status is heard."""
+DOWN_CHANNELS: Final = ("receipt", "access", "desired", "challenge", "inferred")
+"""Below ``line/<device>/down/``: what it may be told."""
 
 QUARANTINE_UP: Final = ("status", "evidence")
 QUARANTINE_DOWN: Final = ("challenge", "access")
@@ -43,10 +51,8 @@ def _say(topic: str) -> Document:
 
 def full_role(device: DeviceId) -> Document:
     """Return the role of a device that takes part."""
-    return {
-        "rolename": f"device-{device}",
-        "acls": [_say(f"line/{device}/up/#"), *_hear(f"line/{device}/down/#")],
-    }
+    acls = [_say(f"line/{device}/up/{channel}") for channel in (DATA_CHANNEL, *URGENT_CHANNELS)]
+    return {"rolename": f"device-{device}", "acls": [*acls, *_hear(f"line/{device}/down/#")]}
 
 
 def quarantine_role(device: DeviceId) -> Document:

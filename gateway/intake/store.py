@@ -146,7 +146,7 @@ class _Work:
 
     def answer(self, report: StatusReport) -> None:
         """Answer a fresh status with the marks of the epoch that it names."""
-        if report.retained or report.status.state != "online":
+        if report.retained or not report.answer or report.status.state != "online":
             return
         last = report.status.last
         where = (report.device, last.epoch)

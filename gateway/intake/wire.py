@@ -65,11 +65,15 @@ class Telemetry:
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """A device's word on itself. ``retained`` ones are old and need no answer."""
+    """A device's word on itself. ``retained`` ones are old and need no answer.
+
+    Without ``answer`` it is told, but not answered yet: it comes again, behind data.
+    """
 
     device: DeviceId
     status: DeviceStatus
     retained: bool
+    answer: bool = True
 
 
 @dataclass(frozen=True, slots=True)

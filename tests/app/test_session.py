@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -90,8 +91,19 @@ def test_a_device_is_away_from_its_last_will_until_its_next_status(clock: Steppe
     assert fleet.absences.take(clock.site()) == [DayCount(CAM, offline_ms=90_000)]
 
 
+def test_a_status_that_comes_back_is_answered_and_no_news(clock: SteppedClock) -> None:
+    """Its device may have left since."""
+    nobody = cast("Any", None)
+    fleet = Fleet(nobody, Path(), clock, nobody, nobody, {}, lambda: None)
+    session = Session("", "", fleet, nobody, Seen(), Voices(clock), lambda _: None)
+    session.status(said("online"))
+    session.status(said("offline"))
+    session.status(replace(said("online"), answer=True))
+    assert standing(session) == {("device-silent", CAM)}
+
+
 def said(state: str) -> StatusReport:
     """What a device, or its last will, says of itself."""
     arrived, _ = desk_status(epoch=7, state=state)
     assert isinstance(arrived, StatusReport)
-    return arrived
+    return replace(arrived, answer=False)

@@ -25,9 +25,10 @@ def allowed(role: dict[str, Any]) -> set[tuple[str, str]]:
     return {(rule["acltype"], rule["topic"]) for rule in role["acls"]}
 
 
-def test_a_device_that_takes_part_speaks_and_hears_below_its_own_branch_only():
+def test_a_device_that_takes_part_speaks_on_its_own_topics_and_hears_its_own_branch_only():
+    channels = ("alert", "data", "evidence", "infer", "status", "update")
     assert allowed(full_role(CAM)) == {
-        ("publishClientSend", "line/cam-01/up/#"),
+        *(("publishClientSend", f"line/cam-01/up/{channel}") for channel in channels),
         ("subscribePattern", "line/cam-01/down/#"),
         ("publishClientReceive", "line/cam-01/down/#"),
     }

@@ -115,8 +115,10 @@ def test_what_a_device_retains_against_the_rules_is_not_kept(
     site.start()
     with RawDevice(device_folder) as device:
         device.join()
-        for channel in ("data", "evidence", "gossip", "a/b"):
-            device.publish(device.up(channel), b"{}", retain=True)
+        for channel in ("data", "alert", "evidence", "update"):
+            assert device.publish(device.up(channel), b"{}", retain=True) == SUCCESS
+        for channel in ("gossip", "a/b"):
+            assert device.publish(device.up(channel), b"{}", retain=True) == NOT_AUTHORISED
         site.until(
             lambda now: (
                 sum(count for name, count in now["counters"].items() if "messages_refused" in name)

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.broker.dynsec import CONTROL, Dynsec
 from gateway.broker.mqtt import Link
-from gateway.broker.roles import CONTROL_LINK, DATA_LINK, GATEWAY
+from gateway.broker.roles import CONTROL_LINK, DATA_LINK, GATEWAY, URGENT_LINK
 from gateway.model.access import Access
 from gateway.model.delivery import Delivery
 from gateway.model.identity import DeviceId
@@ -108,8 +108,16 @@ async def test_a_device_cannot_listen_to_more_than_itself(broker: Broker, topic:
         assert device.subscribe(topic) == NOT_AUTHORISED
 
 
-@pytest.mark.parametrize("topic", [CONTROL, "gateway/echo", "line/cam-01/down/access", "anything"])
-async def test_a_device_cannot_speak_where_the_gateway_speaks(broker: Broker, topic: str) -> None:
+@pytest.mark.parametrize(
+    "topic",
+    [
+        *(CONTROL, "gateway/echo", "gateway/cam-01/status", "line/cam-01/down/access", "anything"),
+        *("line/cam-01/up/gossip", "line/cam-01/up/data/x", "line/cam-01/up", "line/cam-01/up/"),
+    ],
+)
+async def test_a_device_can_speak_on_its_topics_of_the_protocol_only(
+    broker: Broker, topic: str
+) -> None:
     with broker.client("cam-01") as device:
         assert device.publish(topic, b"{}") == NOT_AUTHORISED
 
@@ -152,14 +160,16 @@ async def test_a_device_cannot_take_the_client_id_of_another(broker: Broker) -> 
             assert victim.publish(DATA, b"still here") == SUCCESS
 
 
-@pytest.mark.parametrize("name", ["gateway-control", "gateway-data", "gateway-echo"])
+@pytest.mark.parametrize(
+    "name", ["gateway-control", "gateway-data", "gateway-urgent", "gateway-echo"]
+)
 async def test_no_name_of_a_device_ends_the_gateways_own_connection(name: str) -> None:
     async with (
         Broker({DeviceId(name): Access.ADMITTED}) as broker,
         dynsec(broker) as (control, _),
         listening(broker),
     ):
-        for identifier in (name, CONTROL_LINK, DATA_LINK, GATEWAY):
+        for identifier in (name, CONTROL_LINK, DATA_LINK, URGENT_LINK, GATEWAY):
             with broker.client(name, identifier=identifier) as device:
                 assert device.publish(f"line/{name}/up/data", b"x") == SUCCESS
         await control.echo()

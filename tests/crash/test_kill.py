@@ -57,8 +57,9 @@ def site(cloud: Cloud) -> Iterator[Site]:
 
 
 def load(site: Site, stack: ExitStack) -> list[LoadedDevice]:
-    names = [f"cam-{number:02d}" for number in range(DEVICES)]
-    return [stack.enter_context(LoadedDevice(site.device(name))) for name in names]
+    # All of them first: the load of one may end the gateway that enrols the next.
+    folders = [site.device(f"cam-{number:02d}") for number in range(DEVICES)]
+    return [stack.enter_context(LoadedDevice(folder)) for folder in folders]
 
 
 @pytest.mark.parametrize("point", POINTS)

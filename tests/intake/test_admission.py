@@ -1,5 +1,7 @@
 """What devices go through, as stories on a real file: marks, gaps, resends, conflicts."""
 
+from dataclasses import replace
+
 from gateway.intake.wire import Reason
 from gateway.model.message import Receipt
 from tests.support.desk import Desk, alert, data, status, undeclared
@@ -131,6 +133,13 @@ async def test_only_a_fresh_status_of_an_online_device_is_answered(desk: Desk):
     await desk.take(data(1))
     assert (await desk.take(status(7, retained=True))).receipts == []
     assert (await desk.take(status(7, state="offline"))).receipts == []
+    assert await desk.receipt(status(7)) == Receipt(7, 0, 1)
+
+
+async def test_a_status_that_comes_again_is_answered_then(desk: Desk):
+    await desk.take(data(1))
+    first, payload = status(7)
+    assert (await desk.take((replace(first, answer=False), payload))).receipts == []
     assert await desk.receipt(status(7)) == Receipt(7, 0, 1)
 
 

@@ -220,6 +220,24 @@ def test_a_message_on_another_devices_topic_arrives_nowhere_and_is_counted_and_n
     assert scene.site.of("cam-01")["state"] == "online"
 
 
+@pytest.mark.parametrize("version", [5, 4])
+@pytest.mark.parametrize("channel", ["gossip", "data/x", "alert/", "STATUS"])
+def test_a_topic_that_the_protocol_does_not_have_is_refused_and_counted(
+    scene: Scene, channel: str, version: int
+) -> None:
+    counter = "broker_refused_total:denied-topic"
+    before = scene.site.status()["counters"]
+    with scene.bad(version=version) as device:
+        device.join()
+        envelope = json.dumps(device.envelope("data", [result()])).encode()
+        answer = NOT_AUTHORISED if version == 5 else SUCCESS  # 3.1.1 cannot say no
+        assert device.publish(device.up(channel), envelope, retain=True) == answer
+    scene.counted(counter, before.get(counter, 0))
+    scene.logged("reason=denied-topic", "device=cam-02", "a topic that the protocol does not have")
+    after = scene.site.status()["counters"]
+    assert after["messages_stored_total"] == before["messages_stored_total"]
+
+
 def test_what_a_device_calls_its_topic_does_not_stand_in_the_log(scene: Scene) -> None:
     with scene.bad() as device:
         device.join()

@@ -89,6 +89,8 @@ class Ledger:
                 case Telemetry(place) | Refusal(place=place) if place is not None:
                     marks[place.key.device, place.key.epoch] = place.key.seq
                     result.stored += isinstance(arrival, Telemetry)
+                case StatusReport(answer=False):
+                    pass
                 case StatusReport():
                     marks.setdefault((arrival.device, arrival.status.last.epoch), 0)
                 case Refusal():

@@ -79,8 +79,6 @@ NOWHERE = [
     Attack("no epoch", data(result(), epoch=None), "epoch"),
     Attack("no status", raw(b"{}"), "status", channel="status"),
     Attack("a content type", data(result()), "neither JSON nor MessagePack", content="image/png"),
-    Attack("no such topic", data(result()), "up/gossip", "unknown-topic", channel="gossip"),
-    Attack("a deeper topic", data(result()), "up/data/x", "unknown-topic", channel="data/x"),
     Attack("retained data", data(result()), "be retained", "retained", retain=True),
     Attack("a retained alert", alerts(alert()), "be retained", "retained", "alert", retain=True),
 ]
