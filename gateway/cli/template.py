@@ -67,6 +67,11 @@ window = 50
 
 [spool]
 # Bounds of the queue on disk: the defaults suit a disk of 16 GB or more.
+
+[plan]
+# The outage of the cloud that this site has to survive, in hours, with its rates (docs/
+# configuration.md): 'config check' holds it. 0: nobody demands any.
+outage_h = 0
 """
 
 
