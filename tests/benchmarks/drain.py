@@ -18,23 +18,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway.app.opened import opened
-from gateway.config import load
-from gateway.model.message import Message
 from gateway.model.outcome import MessageClass
-from gateway.spool import store
 from hil.cloud.ledger import LedgerReader
 from tests.benchmarks.device import LoadError
 from tests.benchmarks.procfs import cpu_us
 from tests.benchmarks.report import Options, Report, middle, options, show
 from tests.hil.cloud.stand_in import CONTENT_TYPE, Cloud
+from tests.support.backlog import pile_up
 from tests.support.site import Site
-from tests.support.spooled import message
 
 ROWS: Final = 60_000
-A_COMMIT: Final = 10_000
 DEVICES: Final = 20
-PROFILE: Final = "virtual-camera"
 SHARES: Final = [MessageClass.RESULT] * 80 + [MessageClass.LOG] * 20
 RATE_LIMIT: Final = 5_000.0
 DRAIN_LIMIT_S: Final = 120.0
@@ -88,7 +82,7 @@ def _drain(cloud: Cloud, rows: int) -> Drain:
     with Site(name="plant-a", cloud=cloud) as site:
         for number in range(DEVICES):
             site.device(f"cam-{number:02d}")
-        asyncio.run(_fill(site, rows))
+        asyncio.run(pile_up(site, rows, SHARES, DEVICES))
         cloud.run("wan", "down")
         site.start()
         assert site.process is not None
@@ -138,20 +132,6 @@ def _until(see: Callable[[], bool], what: str) -> None:
             msg = f"not within {DRAIN_LIMIT_S:g} s: {what}"
             raise LoadError(msg)
         time.sleep(LOOK_EVERY_S)
-
-
-async def _fill(site: Site, rows: int) -> None:
-    async with opened(load(site.config)) as files:
-        contract = files.catalogue[PROFILE][1]
-        now = files.clock.site()
-
-        def made(number: int) -> Message:
-            device, place = f"cam-{number % DEVICES:02d}", number // DEVICES + 1
-            return message(place, SHARES[number % 100], contract=contract, device=device)
-
-        for first in range(0, rows, A_COMMIT):
-            some = [made(number) for number in range(first, min(rows, first + A_COMMIT))]
-            await files.spool.write(store.enqueue, some, now, files.contracts, files.keys.cipher)
 
 
 if __name__ == "__main__":
