@@ -16,7 +16,7 @@ from gateway.model.contract import Contract
 from gateway.model.outcome import MessageClass
 from gateway.model.time import SiteTime
 from gateway.spool import counted, rates, trace
-from gateway.spool.budget import ROW_BYTES, WAL_BYTES, Assessment, Bound
+from gateway.spool.budget import LARGEST_BYTES, ROW_BYTES, WAL_BYTES, Assessment, Bound
 from gateway.spool.counted import Inflow
 from gateway.spool.horizon import Pool, Survival, horizon, losing
 from gateway.spool.lifetime import HOUR_MS
@@ -43,7 +43,7 @@ def rooms(limits: SpoolLimits, in_all: int, bound: Bound) -> list[Pool]:
     ]
     return [
         Pool(key, DATA | ALERTS, in_all, ROW_BYTES),
-        Pool(key, DATA, in_all - limits.alert_reserve_bytes, ROW_BYTES),
+        Pool(key, DATA, in_all - limits.alert_reserve_bytes - LARGEST_BYTES, ROW_BYTES),
         *own,
     ]
 

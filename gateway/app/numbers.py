@@ -24,6 +24,7 @@ from gateway.model.identity import DeviceId
 from gateway.model.problem import Raised
 from gateway.model.time import SiteTime
 from gateway.spool import gaps
+from gateway.spool.budget import LARGEST_BYTES
 from gateway.store.sqlite import Engine
 from gateway.uplink.connectivity import Link, Standing
 from gateway.web.status import GapsStatus, GapStatus, RoomStatus, TrafficStatus, WearStatus
@@ -141,7 +142,7 @@ class Numbers:
             level=found.level.value,
             bound=found.bound.value,
             capacity_bytes=found.capacity,
-            data_room_bytes=found.data_room,
+            data_room_bytes=found.data_room - LARGEST_BYTES,
             alert_room_bytes=found.alert_room,
             alerts_held=found.alerts_held,
         )

@@ -338,7 +338,7 @@ def room(found: RoomStatus) -> str:
     """Say how full the queue is."""
     if found.alerts_held:
         return ALERTS_HELD
-    taken = found.capacity_bytes - max(0, found.data_room_bytes)
+    taken = max(0, found.capacity_bytes - max(0, found.data_room_bytes))
     percent = 100 * taken // found.capacity_bytes if found.capacity_bytes > 0 else 100
     whose = "the queue's budget" if found.bound == "budget" else "what the disk has for the queue"
     used = f"{percent} % of {size(found.capacity_bytes)} used, {whose}"

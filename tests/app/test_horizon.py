@@ -14,7 +14,8 @@ def test_data_may_not_use_what_is_reserved_for_alerts_and_alerts_may_use_all():
     pools = rooms(LIMITS, 100 * MIB, Bound.BUDGET)
     by_class = horizon({one: Flow(bytes_per_h=MIB) for one in (ALERT, RESULT)}, pools)
     assert by_class[RESULT].hours == 50, "with as many alerts beside it"
-    assert horizon({RESULT: Flow(bytes_per_h=MIB)}, pools)[RESULT].hours == 80
+    # Data ends where the largest message would no longer fit: 80 MiB less half a one.
+    assert horizon({RESULT: Flow(bytes_per_h=MIB)}, pools)[RESULT].hours == 79.5
     assert by_class[ALERT].hours == 100
     assert by_class[RESULT].pool == by_class[ALERT].pool == "spool.bytes_max"
 

@@ -80,6 +80,7 @@ def test_a_gap_is_told_whole_also_where_it_is_nothing():
             room("full", data_room_bytes=-5, bound="disk"),
             "100 % of 4.0 GB used, what the disk has for the queue.",
         ),
+        (room(data_room_bytes=5 * GB), "There is room. 0 % of 4.0 GB used"),
         (room("full", alerts_held=True), "Full for alerts too: devices keep them"),
         (room("full", capacity_bytes=0, data_room_bytes=-1), "100 % of 0 B used"),
     ],
