@@ -146,7 +146,7 @@ def test_on_a_full_disk_alerts_survive_telemetry_goes_in_order_and_all_recovers(
         assert full["pid"] == pid
         # Another program takes all that is left, to the last byte.
         fill(other)
-        assert free_bytes(site.disk) == 0
+        assert free_bytes(site.disk) < MIB / 8
         # The gateway's own state is never refused: a device is enrolled, the broker starts anew.
         site.device("cam-02")
         # Alerts go on, and what pays for them pays in the published order.
