@@ -27,11 +27,11 @@ def test_each_class_has_its_own_setting_and_a_message_its_row():
 
 
 def test_the_horizon_ends_where_the_room_that_is_kept_really_ends():
-    """The formula says how many bytes fit; the budget is asked at that size, and just below."""
+    """The formula says how many bytes fit; the budget is asked at that size, and just above."""
     pools = rooms(LIMITS, LIMITS.bytes_max, Bound.BUDGET)
     hours = horizon({RESULT: Flow(bytes_per_h=MIB)}, pools)[RESULT].hours
     assert hours is not None
-    for size, level in ((hours * MIB - MIB, Level.TIGHT), (hours * MIB, Level.FULL)):
+    for size, level in ((hours * MIB, Level.TIGHT), (hours * MIB + 1, Level.FULL)):
         usage = Usage({RESULT: int(size)}, int(size), 0)
         disk = Disk(1 << 40, int(size), 0, LIMITS.state_reserve_bytes)
         assert assess(usage, disk, LIMITS).level is level
