@@ -4,16 +4,22 @@ import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from gateway.app import queuefile
-from gateway.app.damage import reopening
-from gateway.app.queuefile import AN_HOUR_MAX, QueueDamagedError
+from gateway.app.damage import look, reopening
+from gateway.app.offline import SPOOL_MIGRATIONS
+from gateway.app.opened import Opened
+from gateway.app.queuefile import AN_HOUR_MAX, QueueDamagedError, Ready
 from gateway.model.errors import OperatorFaultError
 from gateway.model.time import SiteTime
+from gateway.store.sqlite import Engine
 from tests.app.test_queue import ANY, RESULT_ITEM, Plant
-from tests.support.power_cut import Files, after_a_cut, traffic
+from tests.simulators.clock import SteppedClock
+from tests.support.power_cut import Files, after_a_cut, checkpointed, traffic
 
 
 async def test_a_damaged_queue_opens_the_site_again_and_nothing_else_does():
@@ -79,3 +85,25 @@ async def test_a_message_whose_contract_was_lost_stays_here(tmp_path: Path):
         await plant.clock.step(25 * 3600)
         await plant.queue.sweep()
         assert await plant.outcomes() == [(1, "expired")]
+
+
+@pytest.mark.parametrize("checked", [False, True], ids=["after a kill", "closed in order"])
+async def test_all_pages_are_looked_at_after_a_kill_and_once_a_week(
+    tmp_path: Path, *, checked: bool
+):
+    """Damage is found while the row is still on its device, or in a backup; not at the drain."""
+    left = checkpointed(await after_a_cut(tmp_path, traffic(100)))
+    leaves = left.leaves("message")
+    left.overwrite(leaves[len(leaves) // 2], bytes(4_096))
+    clock = SteppedClock()
+    async with Engine(left.spool, SPOOL_MIGRATIONS) as engine, asyncio.TaskGroup() as tasks:
+        files = SimpleNamespace(spool=engine, clock=clock, queue_file=Ready(1, checked=checked))
+        looking = tasks.create_task(look(cast("Opened", files)))
+        if checked:
+            await clock.asleep()
+            assert not engine.damaged.is_set()
+            for _ in range(7):
+                await clock.step(86_400)
+        async with asyncio.timeout(10):
+            await engine.damaged.wait()
+        looking.cancel()
