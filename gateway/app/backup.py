@@ -15,7 +15,7 @@ import shutil
 import sqlite3
 import tarfile
 import tempfile
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -90,6 +90,9 @@ class Backups:
     rekeying: Rekeying
     state: Engine
     clock: Clock
+    free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free
+    """How much room the disk of a folder has."""
+    copy: Callable[[Path, Path, Callable[[], bool]], None] = copying.copy
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def routes(self) -> list[web.RouteDef]:
@@ -136,10 +139,10 @@ class Backups:
             places = Places.of(self.config)
             secret = kek.draw_secret()
             header = self._header(places, secret)
-            folder = await asyncio.to_thread(_folder, places)
+            folder = await asyncio.to_thread(self._folder, places)
             try:
                 async with self.rekeying.held:
-                    await _copied(places, folder)
+                    await self._copied(places, folder)
                 sources = _sources(self.config, places, folder, config_path)
                 content = self._content(sources, config_path, header)
                 pieces = frames(header, secret, content)
@@ -158,6 +161,31 @@ class Backups:
         envelope = recovery.wrap(secret, recipient, purpose=PURPOSE, site=site)
         program = version("site-gateway")
         return Header(site, self.clock.wall(), program, recovery.key_id(recipient), envelope)
+
+    def _folder(self, places: Places) -> Path:
+        """Return a new private folder for the copies; what a dead run left is removed."""
+        for left in places.state.glob(f"{COPIES}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        needed = sum(map(copying.size_bytes, (places.spool_db, places.state_db))) + SPARE_BYTES
+        free = self.free_bytes(places.state)
+        if free < needed:
+            msg = (
+                f"a backup copies the databases first, which takes {needed:,} bytes in "
+                f"{places.state}, and {free:,} are free: make room there"
+            )
+            raise OperatorFaultError(msg)
+        return Path(tempfile.mkdtemp(prefix=COPIES, dir=places.state))  # mode 0700
+
+    async def _copied(self, places: Places, folder: Path) -> None:
+        going_on = True
+        try:
+            for path in (places.spool_db, places.state_db):
+                await asyncio.to_thread(self.copy, path, folder / path.name, lambda: going_on)
+        except sqlite3.Error as error:
+            msg = f"the databases cannot be copied: {error}: see what the status page says of them"
+            raise OperatorFaultError(msg) from error
+        finally:
+            going_on = False  # cancelled: the thread ends at its next step
 
     def _content(
         self, sources: list[_Source], config_path: Path, header: Header
@@ -198,33 +226,6 @@ def _head(name: str, size: int) -> bytes:
 
 def _padding(size: int) -> bytes:
     return bytes(-size % tarfile.BLOCKSIZE)
-
-
-def _folder(places: Places) -> Path:
-    """Return a new private folder for the copies; what a dead run left is removed."""
-    for left in places.state.glob(f"{COPIES}*"):
-        shutil.rmtree(left, ignore_errors=True)
-    needed = sum(map(copying.size_bytes, (places.spool_db, places.state_db))) + SPARE_BYTES
-    free = shutil.disk_usage(places.state).free
-    if free < needed:
-        msg = (
-            f"a backup copies the databases first: that takes {needed:,} bytes in {places.state}, "
-            f"and {free:,} are free: make room there"
-        )
-        raise OperatorFaultError(msg)
-    return Path(tempfile.mkdtemp(prefix=COPIES, dir=places.state))  # mode 0700
-
-
-async def _copied(places: Places, folder: Path) -> None:
-    going_on = True
-    try:
-        for path in (places.spool_db, places.state_db):
-            await asyncio.to_thread(copying.copy, path, folder / path.name, lambda: going_on)
-    except sqlite3.Error as error:
-        msg = f"the databases cannot be copied: {error}: see what the status page says of them"
-        raise OperatorFaultError(msg) from error
-    finally:
-        going_on = False  # cancelled: the thread ends at its next step
 
 
 def _sources(config: Config, places: Places, folder: Path, config_path: Path) -> list[_Source]:
