@@ -41,7 +41,11 @@ async def reopening(serve: Callable[[], Awaitable[None]]) -> None:
 
 
 async def tell(files: Opened, voices: Voices) -> NoReturn:
-    """Show what was lost with files that were set aside, for some days."""
+    """Show what was lost with files that were set aside, for some days; then delete them.
+
+    Privacy:
+        Retention does not reach into such a file, so it must not stay longer than that.
+    """
     told: set[str] = set()
     while True:
         async with files.state.reader() as db:
@@ -53,6 +57,7 @@ async def tell(files: Opened, voices: Voices) -> NoReturn:
         for subject, loss in standing.items():
             voices.report(Raised(QUEUE_DAMAGED, subject, loss))
         told = set(standing)
+        queuefile.forget(files.places.spool_db, {one.generation for one in found})
         await files.clock.sleep(TOLD_AGAIN_S)
 
 

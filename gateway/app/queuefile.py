@@ -13,6 +13,7 @@ import contextlib
 import logging
 import os
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -244,6 +245,15 @@ def _aside(path: Path, generation: int) -> None:
             part.replace(aside.with_name(aside.name + ending))
     path.with_name(f"{path.name}-shm").unlink(missing_ok=True)  # an index; SQLite builds it anew
     _sync(path.parent)
+
+
+def forget(path: Path, generations: Collection[int]) -> None:
+    """Delete what was set aside, but for the lives of ``generations``: it outlives retention."""
+    for old in path.parent.glob(f"{path.name}.aside-*"):
+        number = old.name.rpartition(".aside-")[2].partition("-")[0]
+        if number.isdecimal() and int(number) not in generations:
+            old.unlink(missing_ok=True)
+            LOG.info("event=aside-deleted %s", old.name)
 
 
 def _forget_older(path: Path, generation: int) -> None:

@@ -12,7 +12,8 @@ QUEUE_DAMAGED: Final = Problem(
     "aside beside the new one, and what could be read was taken over. Devices, keys and budgets "
     "lie in another file and are untouched.",
     "Check the data disk (smartctl, the system's log) and replace it if it reports errors. What "
-    "devices still hold they send again. The notice goes away after seven days.",
+    "devices still hold they send again. The notice goes away after seven "
+    "days, and with it the file that was set aside.",
 )
 
 ALL: Final = (QUEUE_DAMAGED,)

@@ -10,16 +10,17 @@ from typing import cast
 import pytest
 
 from gateway.app import queuefile
-from gateway.app.damage import look, reopening
-from gateway.app.offline import SPOOL_MIGRATIONS
+from gateway.app.damage import look, reopening, tell
+from gateway.app.offline import SPOOL_MIGRATIONS, STATE_MIGRATIONS, Places
 from gateway.app.opened import Opened
 from gateway.app.queuefile import AN_HOUR_MAX, QueueDamagedError, Ready
+from gateway.app.voices import Voices
 from gateway.model.errors import OperatorFaultError
 from gateway.model.time import SiteTime
 from gateway.store.sqlite import Engine
 from tests.app.test_queue import ANY, RESULT_ITEM, Plant
 from tests.simulators.clock import SteppedClock
-from tests.support.power_cut import Files, after_a_cut, checkpointed, traffic
+from tests.support.power_cut import NOW, Files, after_a_cut, checkpointed, traffic
 
 
 async def test_a_damaged_queue_opens_the_site_again_and_nothing_else_does():
@@ -107,3 +108,27 @@ async def test_all_pages_are_looked_at_after_a_kill_and_once_a_week(
         async with asyncio.timeout(10):
             await engine.damaged.wait()
         looking.cancel()
+
+
+async def test_a_loss_is_shown_for_seven_days_and_its_file_kept_as_long(tmp_path: Path):
+    left = await after_a_cut(tmp_path, traffic(10))
+    left.spool.write_bytes(b"\xa5" * 4_096)
+    left.prepare()
+    clock = SteppedClock(NOW)
+    voices = Voices(clock)
+    aside = left.folder / "spool.db.aside-1"
+    async with Engine(left.state, STATE_MIGRATIONS) as state, asyncio.TaskGroup() as tasks:
+        places = Places(left.folder, left.folder)
+        files = SimpleNamespace(state=state, clock=clock, places=places)
+        telling = tasks.create_task(tell(cast("Opened", files), voices))
+        await clock.asleep()
+        ((code, subject),) = voices.register.problems
+        assert (code, subject) == ("queue-damaged", aside.name)
+        assert aside.exists()
+        for _ in range(8 * 24):
+            await clock.asleep()
+            await clock.step(3_600)
+        await clock.asleep()
+        assert not voices.register.problems
+        assert not aside.exists()
+        telling.cancel()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.queuefile import ASIDE_KEPT
+from gateway.app.queuefile import ASIDE_KEPT, forget
 from gateway.store.tide import note_of, read
 from tests.support.power_cut import DEVICES, SEALED, Files, after_a_cut, checkpointed, traffic
 
@@ -246,3 +246,15 @@ async def test_a_new_site_begins_with_its_first_life(tmp_path: Path):
     files = Files(tmp_path)
     assert (files.prepare().generation, files.prepare().generation) == (1, 1)
     assert files.losses() == []
+
+
+def test_what_was_set_aside_is_deleted_when_nobody_is_told_of_it_any_more(tmp_path: Path):
+    """Retention does not reach into it."""
+    for name in ("aside-1", "aside-1-wal", "aside-2", "aside-12", "aside-2-wal", "tide"):
+        (tmp_path / f"spool.db.{name}").touch()
+    forget(tmp_path / "spool.db", {2})
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "spool.db.aside-2",
+        "spool.db.aside-2-wal",
+        "spool.db.tide",
+    ]
