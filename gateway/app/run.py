@@ -126,7 +126,7 @@ async def _serve(
         password = _password(config)
         socket_path = Path(config.broker.socket or files.places.runtime / "broker.sock")
         warden = await watching(fleet, voices, config.intake)
-        session = Session(str(socket_path), password, fleet, queue, seen, voices, point)
+        session = Session(str(socket_path), password, fleet, queue, seen, voices, point, warden)
 
         jobs: dict[str, Coroutine[None, None, None]] = {
             "session": session.run(),

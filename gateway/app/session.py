@@ -12,15 +12,24 @@ from gateway.app.device import Fleet
 from gateway.app.message import Queue
 from gateway.app.voices import Voices
 from gateway.broker.dynsec import AccessChangeError, AccessRefusedError, Dynsec
-from gateway.broker.mqtt import BrokerSilentError, Link, LinkLostError
+from gateway.broker.mqtt import BrokerSilentError, Gate, Link, LinkLostError
 from gateway.broker.problems import BROKER_DOWN
 from gateway.broker.roles import CONTROL_LINK, DATA_LINK, GATEWAY, URGENT_LINK
 from gateway.broker.service import SUBJECT, Seen, State
 from gateway.fleet.problems import DEVICE_SILENT
 from gateway.intake.admitted import Admitted
+from gateway.intake.mapped import read_rule
 from gateway.intake.problems import DEAD_LETTERS, FRAME_REFUSED, KEY_CONFLICT
 from gateway.intake.service import Intake
-from gateway.intake.wire import Read, Reason, StatusReport, device_of, is_status, read
+from gateway.intake.wire import (
+    Read,
+    Reason,
+    StatusReport,
+    Unsequenced,
+    device_of,
+    is_status,
+    read,
+)
 from gateway.model.delivery import Delivery
 from gateway.model.identity import DeviceId
 from gateway.model.problem import Problem, Raised
@@ -52,6 +61,8 @@ class Session:
     seen: Seen
     voices: Voices
     point: Callable[[str], None]
+    gate: Gate | None = None
+    """Counts what devices send, and turns away what is too much."""
     _since: dict[str, dict[DeviceId, SiteTime]] = field(
         default_factory=dict[str, dict[DeviceId, SiteTime]]
     )
@@ -119,6 +130,7 @@ class Session:
             username=GATEWAY,
             password=self.password,
             session_s=session_s,
+            gate=self.gate if session_s else None,
         )
 
     async def _one(self) -> None:
@@ -128,7 +140,7 @@ class Session:
             self._link(URGENT_LINK, SESSION_S) as urgent,
             asyncio.TaskGroup() as tasks,
         ):
-            dynsec = Dynsec(control, self.remembered)
+            dynsec = Dynsec(control, self.remembered, self.fleet.topics_of)
             await dynsec.subscribe()
             tasks.create_task(dynsec.run(), name="broker-control")
             self.fleet.presence.doubt()
@@ -137,9 +149,11 @@ class Session:
             await self._teach(dynsec, control)
             self.fleet.control, self.fleet.data = dynsec, control
             self._urgent = urgent
+            alerts, rest = self.fleet.topic_filters()  # of topic maps
             for name, link, topics in (
-                ("data", data, lanes.DATA),  # first: what the urgent lane hears is answered here
-                ("urgent", urgent, lanes.URGENT),
+                # first: what the urgent lane hears is answered here
+                ("data", data, (*rest, *lanes.DATA)),
+                ("urgent", urgent, (*alerts, *lanes.URGENT)),
             ):
                 intake = self._intake(lanes.Lane(link, urgent))
                 for topic in topics:
@@ -178,7 +192,7 @@ class Session:
             self.fleet.taught.ring()
 
     def _say_who_is_silent(self) -> None:
-        for device in self.fleet.presence.silent():
+        for device in self.fleet.quiet():
             self.fleet.absences.gone(device, self.voices.clock.site())
             self.voices.report(Raised(DEVICE_SILENT, device))
 
@@ -196,9 +210,14 @@ class Session:
         self._since.setdefault(problem.code, {})[device] = self.voices.clock.site()
         self.voices.report(Raised(problem, device, detail))
 
-    def read(self, link: Link, delivery: Delivery) -> Read:
-        """Read a live delivery under the contract of its device. ``link`` has brought it."""
-        contract = self.fleet.contract_of(device_of(delivery.topic))
+    def read(self, link: Link, delivery: Delivery) -> Read | Unsequenced:
+        """Read a live delivery under contract and topic map of its device. ``link`` brought it."""
+        device, rule = self.fleet.addressed(delivery.topic)
+        contract = self.fleet.contract_of(device)
+        if rule is not None:
+            if delivery.retained:
+                link.send(delivery.topic, b"", retain=True)  # the broker shall not keep it
+            return read_rule(delivery, device, rule, contract, self.voices.clock.now())
         if (asked := lanes.come_back(delivery)) is not None:
             return read(asked, contract)
         if is_status(delivery.topic):
@@ -265,4 +284,6 @@ class Session:
 
     def heard(self, device: DeviceId) -> None:
         """Note that a device was heard."""
-        self.fleet.presence.seen(device, self.voices.clock.site())
+        if self.fleet.heard(device, self.voices.clock.site()):
+            self.voices.clear(DEVICE_SILENT, device)
+            self.voices.news()

@@ -24,6 +24,7 @@ from gateway.model.message import Key, Message
 from gateway.model.outcome import Stream
 from gateway.model.readings import MetricItem
 from gateway.model.telemetry import AlertItem, Item, LogItem, ResultItem
+from gateway.model.time import Instant
 from gateway.model.topicmap import (
     UNSEQUENCED_EPOCH,
     AlertMap,
@@ -50,6 +51,19 @@ Made = TypeVar("Made", AlertItem, ResultItem, MetricItem, LogItem)
 
 class _UnfitError(Exception):
     """Carries a refusal out of the mapping functions; ``read_mapped`` turns it into a value."""
+
+
+def read_rule(
+    delivery: Delivery,
+    device: DeviceId,
+    rule: TopicRule,
+    contract: ContractInForce | None,
+    now: Instant,
+) -> Unsequenced | Advisory | Refusal:
+    """Return what ``delivery`` says; without a contract its device may send nothing now."""
+    if contract is None:
+        return Refusal(device, Reason.UNKNOWN_DEVICE, "it may send nothing now")
+    return read_mapped(delivery, device, rule, contract, int(now * 1000))
 
 
 def read_mapped(
