@@ -103,6 +103,15 @@ def test_status_says_how_much_room_there_is(site: Site):
     assert room["capacity_bytes"] >= room["data_room_bytes"] > 0
 
 
+def test_who_sends_most_is_attributed(site: Site):
+    with RawDevice(site.device("cam-01")) as device:
+        device.join()
+        for _ in range(20):
+            device.say("data", [result()])
+        found = until(lambda: asked(site, "status")["traffic"], "the last second is counted")
+    assert (found[0]["device"], found[0]["percent"]) == ("cam-01", 100)
+
+
 def test_numbers_survive_a_kill(site: Site):
     before = asked(site, "spool", "gaps", "--device", "cam-01")["devices"]
     site.kill()
