@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hil.cloud.stand_in import Cloud
 from tests.support.load import LoadedDevice
 from tests.support.site import Document, Site
 from tests.support.until import until
@@ -123,7 +124,9 @@ def test_a_restore_draws_new_keys_so_that_the_old_disk_opens_nothing_new(site: S
     before = json.loads(site.command("keys", "list", "--json").stdout)
     site.stop()
     shutil.rmtree(site.state_dir)
+    (site.folder / ".restoring-killed").mkdir()  # it holds keys, if a restore was killed
     restore(site, file)
+    assert list(site.folder.glob(".restoring-*")) == []
     site.start()
     after = json.loads(site.command("keys", "list", "--json").stdout)
     assert after["kek"]["name"] != before["kek"]["name"]
@@ -246,3 +249,36 @@ def test_a_site_that_lost_every_key_serves_again_and_accounts_for_what_it_gave_u
     until(lambda: resealing(site)["walks"], "a walk over the queue")
     assert resealing(site)["unreadable"] > 0
     assert site.bug() == ""
+
+
+def test_a_restored_site_reaches_its_cloud_with_the_files_that_its_configuration_names(
+    tmp_path: Path,
+) -> None:
+    cloud = Cloud(tmp_path)
+    cloud.init()
+    cloud.start()
+    try:
+        with Site(cloud=cloud) as site:
+            site.start()
+            with LoadedDevice(site.device("cam-01")) as device:
+                wait_for(device, 50)
+                device.finish()
+            file = backup(site)
+            site.kill()
+            shutil.rmtree(site.state_dir)
+            key = tmp_path / "gateway-key.pem"
+            content = key.read_bytes()
+            key.unlink()
+            (tmp_path / "recovery-key.pem").chmod(0o600)
+            done = site.command(
+                *("backup", "restore", str(file)),
+                *("--recovery-key", str(tmp_path / "recovery-key.pem"), "--json"),
+            )
+            assert done.returncode == 0, done.stderr
+            assert (key.read_bytes(), key.stat().st_mode & 0o777) == (content, 0o600)
+            notes = json.loads(done.stdout)["notes"]
+            assert f"{tmp_path / 'ca.pem'} was there already and stays as it is" in notes
+            site.start()
+            site.until(lambda status: status["uplink"]["state"] == "online", "the cloud's answer")
+    finally:
+        cloud.close()
