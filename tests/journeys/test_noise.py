@@ -53,7 +53,7 @@ def insist(device: RawDevice, stream: str, items: list[Document]) -> None:
         marks = [
             one.document[stream] for one in device.heard if one.topic == device.down("receipt")
         ]
-        return max(marks, default=0) >= envelope["seq"]
+        return bool(max(marks, default=0) >= envelope["seq"])
 
     until(receipted, f"a receipt of {stream} {envelope['seq']}", within_s=60)
 
