@@ -105,8 +105,10 @@ async def _live(line: list[Honest], seconds: float, *, make: bool = True) -> Non
         await asyncio.sleep(TICK_S)
 
 
-async def measure(devices: int, away_s: float) -> Report:
-    """Run the story once."""
+async def measure(
+    devices: int, away_s: float, *, calm_s: float = CALM_S, after_s: float = AFTER_S
+) -> tuple[Report, dict[str, float]]:
+    """Run the story once; return how long alerts waited, and what became of everything."""
     alerts = messages.Alerts()
     with Site(name="storm") as site:
         site.start()
@@ -117,14 +119,14 @@ async def measure(devices: int, away_s: float) -> Report:
             one.device.heard = lambda _: None
             await one.device.connect(site.mqtt_port, f"line/{one.device.id}/down/receipt")
             await one.device.introduce()
-        await _live(line, CALM_S)
+        await _live(line, calm_s)
         calm_until = time.perf_counter()
         assert site.process is not None
         os.kill(site.process.pid, signal.SIGSTOP)
         await _live(line, away_s)
         os.kill(site.process.pid, signal.SIGCONT)
         back = time.perf_counter()
-        await _live(line, AFTER_S)
+        await _live(line, after_s)
         async with asyncio.timeout(DONE_LIMIT_S):
             while any(one.held for one in line):
                 await _live(line, 1.0, make=False)
@@ -164,11 +166,10 @@ async def measure(devices: int, away_s: float) -> Report:
             "devices cut off": sum(one["code"] == "device-noisy" for one in status["problems"]),
             "lines of the broker on a full queue": site.log().count("messages are being dropped"),
         }
-        say("\n".join(f"{name}: {value}" for name, value in facts.items()))
         with contextlib.suppress(Exception):
             for one in line:
                 await one.device.close()
-        return report
+        return report, facts
 
 
 def main() -> None:
@@ -178,7 +179,10 @@ def main() -> None:
     parser.add_argument("--away-s", type=float, default=60.0)
     parser.add_argument("--json", action="store_true")
     wanted = parser.parse_args()
-    show(asyncio.run(measure(wanted.devices, wanted.away_s)), as_json=wanted.json)
+    report, facts = asyncio.run(measure(wanted.devices, wanted.away_s))
+    show(report, as_json=wanted.json)
+    if not wanted.json:
+        say("\n".join(f"{name}: {value}" for name, value in facts.items()))
 
 
 if __name__ == "__main__":
