@@ -154,8 +154,8 @@ def test_a_refusal_for_good_parks_the_batch_and_what_follows_goes_on(
     with RawDevice(folder) as device:
         device.join()
         device.say("alert", [alert(1)])
-        parked = site.until(lambda now: now["uplink"]["parked"] == 1, "the batch is parked")
-        assert "batches-parked" in problems(parked)
+        parked = site.until(lambda now: "batches-parked" in problems(now), "the page says so")
+        assert parked["uplink"]["parked"] == 1
         device.say("alert", [alert(2)])
         until(lambda: join(site, cloud).count("alert", "delivered") == 1, "the next one arrives")
     found = join(site, cloud)
