@@ -68,7 +68,8 @@ class Cable:
         try:
             for name in (self.site, self.cloud):
                 subprocess.run(["ip", "netns", "add", name], check=True)
-                subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
+                with self.inside(name):
+                    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
             self.line(CLEAN)
             program = (sys.executable, str(Path(wire.__file__)))
             ends = (self.site, "10.99.0.1/24", self.cloud, f"{CLOUD_ADDRESS}/24")

@@ -133,7 +133,7 @@ class Cloud:
 
     def connect(self, *, answer_timeout_s: float = 15) -> http.client.HTTPSConnection:
         return http.client.HTTPSConnection(
-            "localhost", self.serving.port, context=self.tls(), timeout=answer_timeout_s
+            "127.0.0.1", self.serving.port, context=self.tls(), timeout=answer_timeout_s
         )
 
     def send(  # a client that can be wrong in each part
