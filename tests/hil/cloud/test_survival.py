@@ -61,11 +61,11 @@ def test_every_echoed_batch_survives_kills_under_load(own_cloud: Cloud) -> None:
                         echoed.add(rows)
 
         senders = [threading.Thread(target=send, args=(sent + lane,)) for lane in (1, 2)]
-        before = len(echoed)
+        wanted = len(echoed) + 10
         for sender in senders:
             sender.start()
         try:
-            until(lambda before=before: len(echoed) >= before + 10, "ten more are echoed")
+            until(lambda: len(echoed) >= wanted, "ten more are echoed")  # noqa: B023 -- waits in this round
         finally:
             own_cloud.kill()
             stop.set()
