@@ -142,7 +142,6 @@ def _report(found: dict[str, list[Drained]], wanted: Options, each: int, residen
     }
     report.notes = [
         f"gateway and broker together hold {resident / 2**20:.0f} MB at the end",
-        "encryption at rest does not exist yet, so it is not in these numbers",
     ]
     return report
 
