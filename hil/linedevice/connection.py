@@ -48,6 +48,18 @@ def read_connection(folder: Path) -> Connection:
         raise FolderError(msg) from error
 
 
+class _Handshaken(ssl.SSLSocket):
+    """Closes itself when its handshake fails: paho-mqtt 2 would leave it to chance."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 -- as it is inherited
+        """Do the handshake, or close."""
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 def read_trust(folder: Path, connection: Connection) -> ssl.SSLContext:
     """Return the TLS settings: the site's CA and nobody else, and this device's certificate.
 
@@ -56,6 +68,7 @@ def read_trust(folder: Path, connection: Connection) -> ssl.SSLContext:
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificate and name
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = _Handshaken
     ca, certificate, key = connection.ca, connection.certificate, connection.key
     try:
         context.load_verify_locations(folder / ca)

@@ -1,8 +1,14 @@
 """`python -m hil.linedevice`: what it needs, and what it says when that is not there."""
 
+import gc
 import json
+import socket
+import threading
+import warnings
 
 import pytest
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 
 from hil.linedevice.__main__ import main
 from hil.linedevice.connection import FolderError, read_connection, read_trust
@@ -111,3 +117,25 @@ def test_an_unusable_model_ends_with_2(folder, content, says, capsys):
         model.write_bytes(content)
     assert main([str(folder), "--model", str(model)]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_a_broker_that_dies_in_the_handshake_leaves_no_socket_behind(folder):
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+
+        def die() -> None:
+            peer, _ = broker.accept()
+            peer.recv(1)
+            peer.close()
+
+        dying = threading.Thread(target=die)
+        dying.start()
+        client = mqtt.Client(CallbackAPIVersion.VERSION2)
+        client.tls_set_context(read_trust(folder, read_connection(folder)))
+        with warnings.catch_warnings(record=True) as left:
+            warnings.simplefilter("always", ResourceWarning)
+            with pytest.raises(OSError, match=r"reset|EOF|closed"):
+                client.connect(*broker.getsockname())
+            del client
+            gc.collect()
+        dying.join()
+    assert [str(one.message) for one in left] == []
