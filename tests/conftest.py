@@ -27,6 +27,7 @@ TOOLS_IN_CI = (
     "nft",
     "openssl",
     "strace",
+    "mkfs.ext4",
     "promtool",
 )
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"  # where Debian keeps mosquitto

@@ -69,6 +69,7 @@ find_missing() {
   needs_command nft nftables
   needs_command openssl openssl
   needs_command shellcheck shellcheck
+  needs_command mkfs.ext4 e2fsprogs
   needs_command strace strace
   needs_command promtool prometheus
 }
