@@ -37,13 +37,22 @@ setup: ready-test ## packages, environment, the hooks of git
 test: ready-test ## all tests but the long forms; the continuous integration runs it
 	@$(PYTEST) $(if $(CI),--durations=15) $(ARGS)
 
-.PHONY: quick
+# Pure code, and services on fakes; real models and processes are left to make test. In two halves,
+# side by side: the second is whatever the first does not name, so that no test is forgotten.
+FIRST_HALF := tests/app tests/spool tests/store tests/uplink tests/web
+QUICK := $(PYTEST) -q -m "not ($(NEEDS_A_MACHINE))"
+
+.PHONY: quick quick-first quick-second
 quick: ready-dev ## pure code, and services on fakes: needs no broker, no browser, no root
-	@$(PYTEST) -q -m "not ($(NEEDS_A_MACHINE))" --ignore=tests/hil $(ARGS)  # real models and processes: make test
+	@$(MAKE) -k -j2 --output-sync=target quick-first quick-second
+quick-first: ready-dev
+	@$(QUICK) $(FIRST_HALF) $(ARGS)
+quick-second: ready-dev
+	@$(QUICK) tests --ignore=tests/hil $(FIRST_HALF:%=--ignore=%) $(ARGS)
 
 .PHONY: check
 check: ready-dev ## lint and quick side by side, before a push; under a minute
-	@$(MAKE) -k -j2 --output-sync=target lint quick
+	@$(MAKE) -k -j3 --output-sync=target lint quick-first quick-second
 
 .PHONY: fmt
 fmt: ready-dev ## format, and repair what ruff can repair
